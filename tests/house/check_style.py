@@ -3,8 +3,8 @@
 
 C files open with the licence line and a comment "name - purpose"; lines have at most 100
 columns and no tabs or trailing blanks; files have at most 1500 lines; no text of ours holds a
-note to finish something later or a path of somebody's machine; no C file is unfinished enough
-to be empty.
+note to finish something later or a path of somebody's machine; no text
+cites a document that is not in the tree.
 """
 import pathlib
 import re
@@ -16,6 +16,7 @@ LINES_MAX = 1500
 LICENCE = '/* SPDX-License-Identifier: Apache-2.0 */'
 UNFINISHED = re.compile(r'\b(TODO|FIXME|XXX)\b')
 PATHS = re.compile(r'(?<![\w.])/(?:work|home|root)/\w')
+CITED = re.compile(r'(?<![\w/.-])([a-z][\w-]*\.md)\b')
 TEXT = ('.c', '.h', '.def', '.inc', '.mag', '.py', '.sh', '.md', '.txt', '.build', '.lua')
 FOLDERS = ('src', 'tests', 'bench', 'stdlib', 'examples', 'docs', 'build-aux')
 
@@ -52,6 +53,7 @@ def main():
     root = pathlib.Path(sys.argv[1])
     wrong = []
     files = our_files(root)
+    documents = {p.name for p in files if p.suffix == '.md'}
     for path in files:
         name = str(path.relative_to(root))
         if name.startswith('tests/fuzz/corpus/') or name.startswith('tests/house/check_style'):
@@ -63,6 +65,9 @@ def main():
         for number, line in enumerate(lines, 1):
             if UNFINISHED.search(line):
                 wrong.append(f'{name}:{number}: a note to finish something later')
+            for document in CITED.findall(line):
+                if document not in documents:
+                    wrong.append(f'{name}:{number}: cites {document}, which is not here')
             if PATHS.search(line):
                 wrong.append(f'{name}:{number}: a path of one machine')
     for line in wrong:
