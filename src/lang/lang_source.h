@@ -56,4 +56,10 @@ static inline LangSpan lang_span_join(LangSpan a, LangSpan b)
     return s;
 }
 
+/* Where printed text goes. write must not fail visibly; a full disk is the sink's own business. */
+typedef struct LangSink {
+    void (*write)(void *ctx, const char *bytes, size_t len);
+    void *ctx;
+} LangSink;
+
 #endif

@@ -1,0 +1,1158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parse_file.c - source files: preamble, classes, traits, protocols, methods, script statements.
+ *
+ * A body has no closing bracket: it ends where a definition starts, where a script statement
+ * starts, or at the end of the text. Layout has no meaning, with one exception that only gives
+ * sense to text which would else be an error: a name list like `instanceVars: a b` followed by a
+ * statement is cut at the last name that begins a line (see parse_name_run).
+ * Threads: none of its own.
+ * Invariant: every loop over items consumes a token per round, also after an error. */
+#include "parser_int.h"
+
+/* -- lists that grow in the arena ---------------------------------------------------------- */
+
+/* Class bodies gather several lists at once, which the scratch stack cannot; these double. */
+static bool grow_list(Parser *p, void *items_pointer, uint32_t *count, const void *element,
+                      size_t size)
+{
+    void *items;
+    memcpy(&items, items_pointer, sizeof items);
+    if ((*count & (*count - 1)) == 0) { /* 0 or a power of two: full */
+        void *bigger = parser_alloc(p, size * (*count ? (size_t)*count * 2 : 1));
+        if (!bigger) return false;
+        if (*count) memcpy(bigger, items, *count * size);
+        memcpy(items_pointer, &bigger, sizeof bigger);
+        items = bigger;
+    }
+    memcpy((char *)items + *count * size, element, size);
+    (*count)++;
+    return true;
+}
+
+static bool add_node(Parser *p, AstNodeList *list, AstNode *node)
+{
+    return grow_list(p, &list->items, &list->count, &node, sizeof node);
+}
+
+static bool add_name(Parser *p, AstNameList *list, AstName name)
+{
+    return grow_list(p, &list->items, &list->count, &name, sizeof name);
+}
+
+static bool add_var(Parser *p, AstVarList *list, AstVar var)
+{
+    return grow_list(p, &list->items, &list->count, &var, sizeof var);
+}
+
+static bool add_method(Parser *p, AstMethodList *list, AstMethod *method)
+{
+    return grow_list(p, &list->items, &list->count, &method, sizeof method);
+}
+
+/* -- docstrings --------------------------------------------------------------------------- */
+
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+static uint32_t line_end(LangText t, uint32_t pos)
+{
+    while (pos < t.len && t.ptr[pos] != '\n') pos++;
+    return pos;
+}
+
+static uint32_t indent_at(LangText t, uint32_t pos)
+{
+    uint32_t n = 0;
+    while (pos + n < t.len && is_blank(t.ptr[pos + n])) n++;
+    return n;
+}
+
+static bool blank_line(LangText t, uint32_t from, uint32_t to)
+{
+    while (from < to && lex_is_space(t.ptr[from])) from++;
+    return from == to;
+}
+
+/* Smallest indentation of the non-blank lines behind the first. */
+static uint32_t common_indent(LangText t)
+{
+    uint32_t smallest = UINT32_MAX;
+    for (uint32_t pos = line_end(t, 0); pos < t.len; pos = line_end(t, pos)) {
+        pos++;
+        if (blank_line(t, pos, line_end(t, pos))) continue;
+        uint32_t n = indent_at(t, pos);
+        if (n < smallest) smallest = n;
+    }
+    return smallest == UINT32_MAX ? 0 : smallest;
+}
+
+static LangText trimmed(LangText t)
+{
+    uint32_t from = 0, to = t.len;
+    while (from < to && lex_is_space(t.ptr[from])) from++;
+    while (to > from && lex_is_space(t.ptr[to - 1])) to--;
+    return lang_text(t.ptr + from, to - from);
+}
+
+static LangText dedent(Parser *p, LangText t)
+{
+    uint32_t indent = common_indent(t), used = 0, pos = 0;
+    if (indent == 0) return trimmed(t);
+    char *out = parser_alloc(p, t.len);
+    if (!out) return lang_text("", 0);
+    while (pos < t.len) {
+        uint32_t end = line_end(t, pos);
+        if (end < t.len) end++;
+        bool shorter = indent_at(t, pos) < indent; /* only blank lines can be */
+        uint32_t skip = pos == 0 || shorter ? 0 : indent;
+        memcpy(out + used, t.ptr + pos + skip, end - pos - skip);
+        used += end - pos - skip;
+        pos = end;
+    }
+    return trimmed(lang_text(out, used));
+}
+
+/* Keeps the docstring for whatever follows; the last of several wins. */
+static void take_docstring(Parser *p)
+{
+    const Token *t = &p->now.token;
+    p->pending_doc.present = true;
+    p->pending_doc.span = t->span;
+    p->pending_doc.text = dedent(p, lang_text(t->text.ptr + 3, t->text.len - 6));
+    parser_advance(p);
+}
+
+static void drop_docstring(Parser *p) { memset(&p->pending_doc, 0, sizeof p->pending_doc); }
+
+static AstDoc claim_docstring(Parser *p)
+{
+    AstDoc doc = p->pending_doc;
+    drop_docstring(p);
+    return doc;
+}
+
+static void warn_orphan_docstring(Parser *p)
+{
+    char quoted[DIAG_QUOTE_MAX];
+    if (!p->pending_doc.present) return;
+    parser_warn_at(p, p->pending_doc.span, "orphan docstring: no definition follows \"%s\"",
+                   diag_quote(p->pending_doc.text, quoted));
+    drop_docstring(p);
+}
+
+/* -- where things begin ------------------------------------------------------------------- */
+
+typedef enum BodyItem {
+    BODY_NONE,
+    BODY_METHOD,
+    BODY_CLASS_METHOD,
+    BODY_INSTANCE_VARS,
+    BODY_CLASS_VARS,
+    BODY_INCLUDE,
+    BODY_REQUIRES
+} BodyItem;
+
+static const struct {
+    const char *keyword;
+    BodyItem item;
+} body_keywords[] = {
+    {"method:", BODY_METHOD},
+    {"classMethod:", BODY_CLASS_METHOD},
+    {"instanceVars:", BODY_INSTANCE_VARS},
+    {"instanceVariables:", BODY_INSTANCE_VARS},
+    {"classVars:", BODY_CLASS_VARS},
+    {"classVariables:", BODY_CLASS_VARS},
+    {"include:", BODY_INCLUDE},
+    {"uses:", BODY_INCLUDE},
+    {"requires:", BODY_REQUIRES},
+};
+
+static BodyItem body_keyword(Token t)
+{
+    if (t.kind != TOKEN_KEYWORD) return BODY_NONE;
+    for (size_t i = 0; i < sizeof body_keywords / sizeof *body_keywords; i++)
+        if (lang_text_is(t.text, body_keywords[i].keyword)) return body_keywords[i].item;
+    return BODY_NONE;
+}
+
+/* Keys of other dialects: never the start of a statement's message in a class body. */
+static bool is_foreign_key(Token t)
+{
+    static const char *const keys[] = {"category:", "classInstanceVars:", "classInstanceVariables:",
+                                       "poolDictionaries:", "instanceVariableNames:",
+                                       "classVariableNames:", "package:", "comment:"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (t.kind == TOKEN_KEYWORD && lang_text_is(t.text, keys[i])) return true;
+    return false;
+}
+
+static bool at_class_method_pair(Parser *p)
+{
+    return at_text(p, TOKEN_IDENTIFIER, "class") &&
+           parser_peek_is(p, 1, TOKEN_KEYWORD, "method:");
+}
+
+static bool at_body_item(Parser *p)
+{
+    return body_keyword(p->now.token) != BODY_NONE || at_class_method_pair(p);
+}
+
+/* A script statement starts here, so a class or trait body ends. */
+static bool at_script_statement(Parser *p)
+{
+    TokenKind kind = tok(p);
+    if (p->no_script) return false;
+    if (kind == TOKEN_CARET || kind == TOKEN_BAR) return true;
+    if (!parser_starts_expression(kind)) return false;
+    Token next = parser_peek(p, 1);
+    return body_keyword(next) == BODY_NONE && !is_foreign_key(next);
+}
+
+/* -- recovery ----------------------------------------------------------------------------- */
+
+static void begin_recovery(Parser *p)
+{
+    p->depth = 0;
+    p->panic = p->stop;
+    p->scratch_len = 0;
+    p->now.after.array_depth = 0; /* a '-' is an operator again */
+    p->ahead_count = 0;
+}
+
+/* The current token is a place to go on from, seen from inside a broken method. Words that are
+ * also ordinary messages count only outside of its brackets or at the start of a line. */
+static bool at_body_sync(Parser *p)
+{
+    bool outside = p->brackets <= 0 || p->now.token.first_on_line;
+    BodyItem item = body_keyword(p->now.token);
+    if (tok(p) == TOKEN_EOF || tok(p) == TOKEN_DOCSTRING) return true;
+    if (item == BODY_INCLUDE || item == BODY_REQUIRES) return outside;
+    if (item != BODY_NONE || at_class_method_pair(p)) return true;
+    return outside && parser_starts_definition(p);
+}
+
+#define NO_ITEM UINT32_MAX /* nothing was begun: what stands here may be a good item */
+
+/* Goes on at the next item of a body. start: where the broken item began. */
+static void recover_body(Parser *p, uint32_t start)
+{
+    begin_recovery(p);
+    if (p->now.token.span.start == start) parser_advance(p);
+    while (!at_body_sync(p)) parser_advance(p);
+    p->brackets = 0;
+}
+
+/* -- names -------------------------------------------------------------------------------- */
+
+static AstName name_here(const Parser *p)
+{
+    AstName n = {p->now.token.text, p->now.token.span};
+    return n;
+}
+
+static bool parse_name(Parser *p, const char *what, AstName *out)
+{
+    if (tok(p) != TOKEN_IDENTIFIER) {
+        parser_expected(p, what);
+        return false;
+    }
+    *out = name_here(p);
+    parser_advance(p);
+    return true;
+}
+
+/* STRING or IDENT of a preamble item. */
+static bool parse_name_or_string(Parser *p, const char *what, AstName *out)
+{
+    if (tok(p) != TOKEN_STRING) return parse_name(p, what, out);
+    out->text = parser_string_value(p, p->now.token);
+    out->span = p->now.token.span;
+    parser_advance(p);
+    return !p->stop;
+}
+
+/* True when text is name{::name}. */
+static bool is_qualified_name(LangText t)
+{
+    uint32_t start = 0;
+    for (uint32_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] != ':') continue;
+        if (i + 1 >= t.len || t.ptr[i + 1] != ':') return false;
+        if (!lex_is_plain_name(lang_text(t.ptr + start, i - start))) return false;
+        i++;
+        start = i + 1;
+    }
+    return lex_is_plain_name(lang_text(t.ptr + start, t.len - start));
+}
+
+/* -- variable and selector lists ---------------------------------------------------------- */
+
+/* 'a b c': names in a string, split at white space. */
+static bool parse_string_vars(Parser *p, AstVarList *out)
+{
+    Token t = p->now.token;
+    char quoted[DIAG_QUOTE_MAX];
+    uint32_t end = t.text.len - 1;
+    for (uint32_t i = 1; i < end;) {
+        uint32_t from = i;
+        while (i < end && !lex_is_space(t.text.ptr[i])) i++;
+        LangText word = lang_text(t.text.ptr + from, i - from);
+        if (word.len && !lex_is_plain_name(word)) {
+            parser_error_at(p, t.span, "expected variable names in the string, found \"%s\"",
+                            diag_quote(word, quoted));
+            return false;
+        }
+        AstVar var = {.name = word, .span = t.span};
+        if (word.len && !add_var(p, out, var)) return false;
+        i++;
+    }
+    parser_advance(p);
+    return true;
+}
+
+/* One element of a name run; must consume at least its name. */
+typedef bool (*RunElement)(Parser *p, void *list);
+
+/* True when what stands here may follow a name list in a body. */
+static bool at_run_end(Parser *p)
+{
+    TokenKind kind = tok(p);
+    return kind == TOKEN_EOF || kind == TOKEN_DOCSTRING || at_body_item(p) ||
+           parser_starts_definition(p);
+}
+
+/* A name here belongs to the list: it is not the start of the next definition or item. */
+static bool at_run_name(Parser *p)
+{
+    return tok(p) == TOKEN_IDENTIFIER && !parser_starts_definition(p) && !at_class_method_pair(p) &&
+           parser_peek(p, 1).kind != TOKEN_ASSIGN;
+}
+
+/* Reads elements while accept says so. When the run ends at something that cannot follow it
+ * (`a b` LF `x foo.`), the names from the last one that begins a line on start a script
+ * statement: goes back there and cuts the list. */
+static bool parse_name_run(Parser *p, bool (*accept)(Parser *), RunElement element, void *list,
+                           uint32_t *count)
+{
+    ParserMark cut = parser_mark(p);
+    uint32_t cut_count = UINT32_MAX;
+    uint32_t first = p->now.token.span.start;
+    while (accept(p)) {
+        if (tok(p) == TOKEN_IDENTIFIER && p->now.token.first_on_line &&
+            p->now.token.span.start != first) {
+            cut = parser_mark(p);
+            cut_count = *count;
+        }
+        if (!element(p, list)) return false;
+    }
+    if (at_run_end(p) || p->no_script || cut_count == UINT32_MAX) return true;
+    if (tok(p) == TOKEN_ERROR || is_foreign_key(p->now.token) || tok(p) == TOKEN_IDENTIFIER)
+        return true;
+    parser_return_to(p, cut);
+    *count = cut_count;
+    return true;
+}
+
+static bool instance_var_element(Parser *p, void *list)
+{
+    AstVar var;
+    return parse_var(p, "an instance variable name", true, &var) && add_var(p, list, var);
+}
+
+static bool class_var_element(Parser *p, void *list)
+{
+    AstVar var;
+    if (!parse_var(p, "a class variable name", false, &var)) return false;
+    if (parser_at_type(p)) {
+        parser_error_at(p, p->now.token.span, "class variables take no type");
+        return false;
+    }
+    return add_var(p, list, var);
+}
+
+/* Behind instanceVars: or classVars:. The run has a list of its own because it may be cut, and a
+ * list that was cut must not grow again (grow_list knows a full list by its count). */
+static bool parse_var_list(Parser *p, AstVarList *list, RunElement element)
+{
+    AstVarList run = {NULL, 0};
+    if (tok(p) == TOKEN_STRING) return parse_string_vars(p, list);
+    if (!parse_name_run(p, at_run_name, element, &run, &run.count)) return false;
+    for (uint32_t i = 0; i < run.count; i++)
+        if (!add_var(p, list, run.items[i])) return false;
+    return true;
+}
+
+static bool at_required_selector(Parser *p)
+{
+    TokenKind kind = tok(p);
+    return kind == TOKEN_SYMBOL || kind == TOKEN_BINARY || at_run_name(p);
+}
+
+static bool required_element(Parser *p, void *list)
+{
+    AstName name = name_here(p);
+    if (tok(p) == TOKEN_SYMBOL) name.text = parser_symbol_value(p, p->now.token);
+    parser_advance(p);
+    return add_name(p, list, name);
+}
+
+/* Behind requires:. */
+static bool parse_required(Parser *p, AstNameList *list)
+{
+    char quoted[DIAG_QUOTE_MAX];
+    AstNameList run = {NULL, 0};
+    if (!parse_name_run(p, at_required_selector, required_element, &run, &run.count)) return false;
+    for (uint32_t i = 0; i < run.count; i++)
+        if (!add_name(p, list, run.items[i])) return false;
+    if (tok(p) == TOKEN_KEYWORD && body_keyword(p->now.token) == BODY_NONE) {
+        parser_error_at(p, p->now.token.span,
+                        "expected a selector, found keyword '%s'; write a keyword selector as a "
+                        "symbol: #%s", diag_quote(p->now.token.text, quoted), quoted);
+        return false;
+    }
+    return true;
+}
+
+/* -- methods ------------------------------------------------------------------------------ */
+
+/* `< IO, Network >` behind the `!`; that may be fused with the `<`. */
+static bool parse_effects(Parser *p, AstNameList *out)
+{
+    if (p->now.token.text.len > 1) parser_split(p);
+    parser_advance(p);
+    if (!parser_at_type(p)) {
+        parser_expected(p, "'<' after '!'");
+        return false;
+    }
+    do {
+        AstName name;
+        parser_advance(p);
+        if (!parse_name(p, "the name of an effect", &name)) return false;
+        if (!add_name(p, out, name)) return false;
+    } while (at_text(p, TOKEN_BINARY, ","));
+    if (tok(p) != TOKEN_BINARY || *p->now.token.text.ptr != '>') {
+        parser_expected(p, "',' or '>' after the name of an effect");
+        return false;
+    }
+    if (p->now.token.text.len > 1) parser_split(p);
+    parser_advance(p);
+    return true;
+}
+
+static bool at_effects(const Parser *p)
+{
+    return at_text(p, TOKEN_BINARY, "!") || at_text(p, TOKEN_BINARY, "!<");
+}
+
+static bool parse_binary_pattern(Parser *p, AstMethod *m)
+{
+    AstVar var;
+    m->kind = AST_BINARY;
+    m->selector = p->now.token.text;
+    parser_advance(p);
+    if (!parse_var(p, "a parameter name after the operator", true, &var)) return false;
+    return add_var(p, &m->params, var);
+}
+
+/* One part of a keyword pattern. */
+typedef struct PatternPart {
+    LangText keyword;
+    AstVar var;
+} PatternPart;
+
+static bool parse_keyword_pattern(Parser *p, AstMethod *m)
+{
+    size_t mark = p->scratch_len, len = 0;
+    PatternPart part;
+    while (tok(p) == TOKEN_KEYWORD) {
+        part.keyword = p->now.token.text;
+        parser_advance(p);
+        if (!parse_var(p, "a parameter name after the keyword", true, &part.var)) return false;
+        if (!parser_push(p, &part, sizeof part)) return false;
+        len += part.keyword.len;
+    }
+    uint32_t count;
+    PatternPart *parts = parser_pop_list(p, mark, sizeof part, &count);
+    char *selector = parser_alloc(p, len);
+    m->kind = AST_KEYWORD;
+    m->params.items = parser_alloc(p, count * sizeof(AstVar));
+    if (!parts || !selector || !m->params.items) return false;
+    m->selector = lang_text(selector, len);
+    m->params.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(selector, parts[i].keyword.ptr, parts[i].keyword.len);
+        selector += parts[i].keyword.len;
+        m->params.items[i] = parts[i].var;
+    }
+    return true;
+}
+
+static bool parse_unary_pattern(Parser *p, AstMethod *m)
+{
+    char quoted[DIAG_QUOTE_MAX];
+    const Token *t = &p->now.token;
+    if (t->qualified) {
+        parser_error_at(p, t->span, "expected a method name, found the qualified name '%s'",
+                        diag_quote(t->text, quoted));
+        return false;
+    }
+    m->kind = AST_UNARY;
+    m->selector = t->text;
+    parser_advance(p);
+    if (!parser_at_type(p)) return true;
+    parser_error_at(p, p->now.token.span,
+                    "a unary pattern takes no type; a result type is written ^<Type>");
+    return false;
+}
+
+static bool parse_pattern(Parser *p, AstMethod *m)
+{
+    char text[PARSER_DESCRIBE_MAX];
+    const Token *t = &p->now.token;
+    m->selector_span = t->span;
+    switch (t->kind) {
+    case TOKEN_IDENTIFIER: return parse_unary_pattern(p, m);
+    case TOKEN_BINARY: case TOKEN_BAR: return parse_binary_pattern(p, m);
+    case TOKEN_KEYWORD: return parse_keyword_pattern(p, m);
+    case TOKEN_EVENTUAL:
+        parser_error_at(p, t->span, "'~>' is the eventual send and cannot be a method name");
+        return false;
+    case TOKEN_SELF: case TOKEN_SUPER: case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE:
+    case TOKEN_THIS_CONTEXT:
+        parser_error_at(p, t->span, "%s is a reserved word and cannot be a method name",
+                        parser_describe(*t, text));
+        return false;
+    default:
+        parser_expected(p, "a method pattern (a name, an operator with a parameter, or keywords "
+                           "with parameters)");
+        return false;
+    }
+}
+
+/* `[ <primitive> ]`, exactly. The current token is behind the `[`. */
+static bool at_primitive_stub(Parser *p)
+{
+    return parser_at_type(p) && parser_peek_is(p, 1, TOKEN_IDENTIFIER, "primitive") &&
+           parser_peek_is(p, 2, TOKEN_BINARY, ">") && parser_peek(p, 3).kind == TOKEN_RBRACKET;
+}
+
+static bool parse_method_inside(Parser *p, AstMethod *m, TokenKind closer)
+{
+    char where[DIAG_QUOTE_MAX + 16], quoted[DIAG_QUOTE_MAX];
+    if (tok(p) == TOKEN_BAR && !parse_temps(p, &m->temps)) return false;
+    snprintf(where, sizeof where, " in method %s", diag_quote(m->selector, quoted));
+    check_duplicates(p, &m->params, NULL, "parameter", where);
+    if (m->temps.count) check_duplicates(p, &m->params, &m->temps, "variable", where);
+    return parse_statements(p, closer, &m->statements);
+}
+
+static bool parse_method_body(Parser *p, AstMethod *m)
+{
+    Token open = p->now.token;
+    if (!parser_accept(p, TOKEN_LBRACKET)) {
+        parser_expected(p, "'[' after method signature");
+        return false;
+    }
+    if (at_primitive_stub(p)) {
+        m->is_primitive_stub = true;
+        for (int i = 0; i < 3; i++) parser_advance(p);
+    } else if (!parse_method_inside(p, m, TOKEN_RBRACKET)) {
+        return false;
+    }
+    if (tok(p) != TOKEN_RBRACKET) {
+        parser_expected_close(p, open, "]", true);
+        return false;
+    }
+    parser_advance(p);
+    return true;
+}
+
+/* `^<T>`; a bare `^` belongs to the body of a bare method. */
+static bool parse_result_type(Parser *p, AstMethod *m)
+{
+    if (tok(p) != TOKEN_CARET) return true;
+    if (!parser_peek_is(p, 1, TOKEN_BINARY, "<")) {
+        if (m->is_bare) return true;
+        parser_advance(p);
+        parser_expected(p, "a type <T> after '^' in the method signature");
+        return false;
+    }
+    parser_advance(p);
+    return parse_type(p, &m->return_type);
+}
+
+static bool parse_signature(Parser *p, AstMethod *m)
+{
+    return parse_pattern(p, m) && parse_result_type(p, m) &&
+           (!at_effects(p) || parse_effects(p, &m->effects));
+}
+
+static void close_method(Parser *p, AstMethod *m, LangSpan start)
+{
+    uint32_t from = m->selector_span.start;
+    m->span = lang_span_join(start, p->last);
+    m->source = lang_text(p->start.source + from, m->span.end - from);
+}
+
+/* From the pattern on; start is the span of `method:`. */
+static AstMethod *parse_method(Parser *p, LangSpan start, bool class_side)
+{
+    AstMethod *m = parser_alloc(p, sizeof *m);
+    if (!m) return NULL;
+    m->doc = claim_docstring(p);
+    m->class_side = class_side;
+    if (!parse_signature(p, m) || !parse_method_body(p, m)) return NULL;
+    close_method(p, m, start);
+    return p->stop ? NULL : m;
+}
+
+/* At `method:`, `classMethod:` or `class method:`. */
+static AstMethod *parse_method_item(Parser *p)
+{
+    LangSpan start = p->now.token.span;
+    bool class_side = !at_text(p, TOKEN_KEYWORD, "method:");
+    if (tok(p) == TOKEN_IDENTIFIER) parser_advance(p);
+    parser_advance(p);
+    p->brackets = 0;
+    return parse_method(p, start, class_side);
+}
+
+/* Text that was meant for a class body, given as a bare method. */
+static bool is_wrapper_selector(LangText selector)
+{
+    static const char *const words[] = {"method:", "classMethod:", "instanceVars:",
+                                        "instanceVariables:", "include:", "trait", "protocol"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i]);
+        bool keyword = words[i][n - 1] == ':';
+        if (keyword ? selector.len >= n && memcmp(selector.ptr, words[i], n) == 0
+                    : lang_text_is(selector, words[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool parse_bare_inside(Parser *p, AstMethod *m)
+{
+    char quoted[DIAG_QUOTE_MAX], text[PARSER_DESCRIBE_MAX];
+    m->is_bare = true;
+    if (!parse_signature(p, m)) return false;
+    if (is_wrapper_selector(m->selector)) {
+        parser_error_at(p, m->selector_span,
+                        "'%s' belongs into a class body; give only the method itself, without the "
+                        "wrapper", diag_quote(m->selector, quoted));
+        return false;
+    }
+    if (!parse_method_inside(p, m, TOKEN_EOF)) return false;
+    if (tok(p) == TOKEN_EOF) return true;
+    if (parser_starts_expression(tok(p)) || tok(p) == TOKEN_CARET || tok(p) == TOKEN_ERROR)
+        parser_expected(p, "'.' between statements");
+    else
+        parser_error_at(p, p->now.token.span, "unexpected trailing token: %s",
+                        parser_describe(p->now.token, text));
+    return false;
+}
+
+static bool at_method_wrapper(Parser *p)
+{
+    BodyItem item = body_keyword(p->now.token);
+    return item == BODY_METHOD || item == BODY_CLASS_METHOD || at_class_method_pair(p);
+}
+
+AstMethod *parse_bare_method(Parser *p)
+{
+    char text[PARSER_DESCRIBE_MAX];
+    while (tok(p) == TOKEN_DOCSTRING) take_docstring(p);
+    if (at_method_wrapper(p)) {
+        AstMethod *m = parse_method_item(p);
+        if (m && tok(p) != TOKEN_EOF)
+            parser_error_at(p, p->now.token.span, "unexpected trailing token: %s",
+                            parser_describe(p->now.token, text));
+        return m;
+    }
+    AstMethod *m = parser_alloc(p, sizeof *m);
+    if (!m) return NULL;
+    LangSpan start = p->now.token.span;
+    m->doc = claim_docstring(p);
+    if (!parse_bare_inside(p, m)) return NULL;
+    close_method(p, m, start);
+    return m;
+}
+
+/* -- bodies ------------------------------------------------------------------------------- */
+
+/* `unexpected KEYWORD "category:" in class X body` with a remedy where one is known. */
+static void unexpected_in_body(Parser *p, const char *sort, LangText name)
+{
+    char quoted[DIAG_QUOTE_MAX], owner[DIAG_QUOTE_MAX];
+    const Token *t = &p->now.token;
+    const char *hint = "";
+    if (t->kind == TOKEN_ERROR) {
+        parser_expected(p, "an item of the body");
+        return;
+    }
+    if (is_foreign_key(*t) || is_foreign_key(parser_peek(p, 1)))
+        hint = "; this key does not exist here, leave it out";
+    else if (t->kind == TOKEN_KEYWORD)
+        hint = "; a method definition begins with 'method:' or 'classMethod:'";
+    else if (t->kind == TOKEN_PERIOD)
+        hint = "; no period stands between the items of a body";
+    parser_error_at(p, t->span, "unexpected %s \"%s\" in %s %s body%s",
+                    lex_kind_name(t->kind), diag_quote(t->text, quoted), sort,
+                    diag_quote(name, owner), hint);
+}
+
+static void wrong_item(Parser *p, const char *sort, LangText name, const char *why)
+{
+    char quoted[DIAG_QUOTE_MAX], owner[DIAG_QUOTE_MAX];
+    parser_error_at(p, p->now.token.span, "unexpected KEYWORD \"%s\" in %s %s body; %s",
+                    diag_quote(p->now.token.text, quoted), sort, diag_quote(name, owner), why);
+}
+
+static bool parse_include(Parser *p, AstNameList *list)
+{
+    AstName name;
+    return parse_name(p, "the name of a trait", &name) && add_name(p, list, name);
+}
+
+static bool parse_class_method_into(Parser *p, AstClass *c)
+{
+    AstMethod *m = parse_method_item(p);
+    return m && add_method(p, m->class_side ? &c->class_methods : &c->methods, m);
+}
+
+/* One item of a class body; false: it was reported. */
+static bool parse_class_item(Parser *p, AstClass *c)
+{
+    BodyItem item = body_keyword(p->now.token);
+    if (at_method_wrapper(p)) return parse_class_method_into(p, c);
+    if (item == BODY_REQUIRES) {
+        wrong_item(p, "class", c->name.text, "only a trait can require methods");
+        return false;
+    }
+    if (item == BODY_NONE) {
+        unexpected_in_body(p, "class", c->name.text);
+        return false;
+    }
+    drop_docstring(p);
+    parser_advance(p);
+    switch (item) {
+    case BODY_INSTANCE_VARS: return parse_var_list(p, &c->instance_vars, instance_var_element);
+    case BODY_CLASS_VARS: return parse_var_list(p, &c->class_vars, class_var_element);
+    default: return parse_include(p, &c->includes);
+    }
+}
+
+static bool parse_trait_item(Parser *p, AstTrait *t)
+{
+    BodyItem item = body_keyword(p->now.token);
+    if (item == BODY_METHOD) {
+        AstMethod *m = parse_method_item(p);
+        if (m && m->is_primitive_stub)
+            parser_warn_at(p, m->span, "a primitive stub in a trait makes an empty method");
+        return m && add_method(p, &t->methods, m);
+    }
+    if (item == BODY_REQUIRES) {
+        drop_docstring(p);
+        parser_advance(p);
+        return parse_required(p, &t->required);
+    }
+    if (item == BODY_CLASS_METHOD || at_class_method_pair(p))
+        wrong_item(p, "trait", t->name.text, "a trait has no class methods");
+    else if (item == BODY_INCLUDE)
+        wrong_item(p, "trait", t->name.text, "a trait cannot include traits");
+    else if (item != BODY_NONE)
+        wrong_item(p, "trait", t->name.text, "a trait has no variables");
+    else
+        unexpected_in_body(p, "trait", t->name.text);
+    return false;
+}
+
+typedef bool (*ParseItem)(Parser *p, void *definition);
+
+static bool class_item(Parser *p, void *c) { return parse_class_item(p, c); }
+
+static bool trait_item(Parser *p, void *t) { return parse_trait_item(p, t); }
+
+/* Items up to the next definition, script statement or the end. */
+static void parse_body(Parser *p, ParseItem item, void *definition)
+{
+    while (tok(p) != TOKEN_EOF) {
+        p->brackets = 0;
+        uint32_t start = p->now.token.span.start;
+        if (tok(p) == TOKEN_DOCSTRING) {
+            take_docstring(p);
+            continue;
+        }
+        if (parser_starts_definition(p)) return;
+        if (!at_body_item(p) && at_script_statement(p)) return;
+        if (!item(p, definition)) {
+            drop_docstring(p);
+            recover_body(p, start);
+        }
+    }
+}
+
+static void warn_duplicate_vars(Parser *p, const AstVarList *list, const char *what)
+{
+    char quoted[DIAG_QUOTE_MAX];
+    enum { CHECKED_MAX = 256 }; /* a warning is not worth more than this many comparisons squared */
+    for (uint32_t i = 1; i < list->count && i < CHECKED_MAX; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (!lang_text_equal(list->items[i].name, list->items[k].name)) continue;
+            parser_warn_at(p, list->items[i].span, "%s variable \"%s\" is declared twice", what,
+                           diag_quote(list->items[i].name, quoted));
+            break;
+        }
+    }
+}
+
+/* -- definitions -------------------------------------------------------------------------- */
+
+static bool parse_superclass(Parser *p, AstClass *c)
+{
+    c->superclass = name_here(p);
+    if (tok(p) == TOKEN_IDENTIFIER || tok(p) == TOKEN_NIL) {
+        c->superclass_is_nil = tok(p) == TOKEN_NIL;
+        parser_advance(p);
+        return true;
+    }
+    if (tok(p) == TOKEN_SYMBOL)
+        parser_error_at(p, p->now.token.span,
+                        "expected a superclass name, found a symbol; a class is written 'Name "
+                        "subclass: Super', with the new class first");
+    else
+        parser_expected(p, "a superclass name or nil after 'subclass:'");
+    return false;
+}
+
+static AstNode *parse_class(Parser *p)
+{
+    AstNode *node = parser_node(p, AST_CLASS, p->now.token.span);
+    AstClass *c = parser_alloc(p, sizeof *c);
+    if (!node || !c) return NULL;
+    node->as.klass = c;
+    c->doc = claim_docstring(p);
+    c->name = name_here(p);
+    parser_advance(p);
+    parser_advance(p);
+    if (!parse_superclass(p, c)) recover_body(p, NO_ITEM);
+    parse_body(p, class_item, c);
+    warn_duplicate_vars(p, &c->instance_vars, "instance");
+    warn_duplicate_vars(p, &c->class_vars, "class");
+    node->span = c->span = lang_span_join(node->span, p->last);
+    return p->stop ? NULL : node;
+}
+
+static AstNode *parse_trait(Parser *p)
+{
+    AstNode *node = parser_node(p, AST_TRAIT, p->now.token.span);
+    AstTrait *t = parser_alloc(p, sizeof *t);
+    if (!node || !t) return NULL;
+    node->as.trait = t;
+    t->doc = claim_docstring(p);
+    t->name = name_here(p);
+    parser_advance(p);
+    parser_advance(p);
+    parse_body(p, trait_item, t);
+    node->span = t->span = lang_span_join(node->span, p->last);
+    return p->stop ? NULL : node;
+}
+
+/* -- protocols ---------------------------------------------------------------------------- */
+
+/* One keyword of an entry while it is gathered. */
+typedef struct EntryPart {
+    LangText keyword;
+    AstType type;
+} EntryPart;
+
+/* A type after a selector of a protocol, perhaps none. */
+static bool parse_entry_type(Parser *p, AstType *out)
+{
+    memset(out, 0, sizeof *out);
+    return !parser_at_type(p) || parse_type(p, out);
+}
+
+static bool parse_keyword_entry(Parser *p, AstProtocolEntry *e)
+{
+    size_t mark = p->scratch_len, len = 0;
+    EntryPart part;
+    while (tok(p) == TOKEN_KEYWORD) {
+        part.keyword = p->now.token.text;
+        parser_advance(p);
+        if (!parse_entry_type(p, &part.type) || !parser_push(p, &part, sizeof part)) return false;
+        len += part.keyword.len;
+    }
+    EntryPart *parts = parser_pop_list(p, mark, sizeof part, &e->param_count);
+    char *selector = parser_alloc(p, len);
+    e->param_types = parser_alloc(p, e->param_count * sizeof(AstType));
+    if (!parts || !selector || !e->param_types) return false;
+    e->selector = lang_text(selector, len);
+    for (uint32_t i = 0; i < e->param_count; i++) {
+        memcpy(selector, parts[i].keyword.ptr, parts[i].keyword.len);
+        selector += parts[i].keyword.len;
+        e->param_types[i] = parts[i].type;
+    }
+    return true;
+}
+
+static bool parse_binary_entry(Parser *p, AstProtocolEntry *e)
+{
+    parser_advance(p);
+    e->param_types = parser_alloc(p, sizeof(AstType));
+    e->param_count = 1;
+    return e->param_types && parse_entry_type(p, e->param_types);
+}
+
+/* `<` here begins a stray type and is not the selector `<`. */
+static bool at_stray_type(Parser *p)
+{
+    if (!parser_at_type(p) || parser_peek(p, 1).kind != TOKEN_IDENTIFIER) return false;
+    Token t = parser_peek(p, 2);
+    return t.kind == TOKEN_BINARY && *t.text.ptr == '>';
+}
+
+/* Selector and parameter types. */
+static bool parse_entry_selector(Parser *p, AstProtocolEntry *e)
+{
+    e->selector = p->now.token.text;
+    if (tok(p) == TOKEN_KEYWORD) {
+        e->kind = AST_KEYWORD;
+        return parse_keyword_entry(p, e);
+    }
+    if (tok(p) != TOKEN_IDENTIFIER) {
+        e->kind = AST_BINARY;
+        return parse_binary_entry(p, e);
+    }
+    e->kind = AST_UNARY;
+    parser_advance(p);
+    return true;
+}
+
+static bool parse_entry(Parser *p, AstProtocol *protocol)
+{
+    AstProtocolEntry e;
+    memset(&e, 0, sizeof e);
+    e.span = p->now.token.span;
+    if (!parse_entry_selector(p, &e)) return false;
+    if (parser_accept(p, TOKEN_CARET)) {
+        e.has_return = true;
+        if (parser_at_type(p) && !parse_type(p, &e.return_type)) return false;
+    }
+    if (at_effects(p) && !parse_effects(p, &e.effects)) return false;
+    e.span = lang_span_join(e.span, p->last);
+    parser_accept(p, TOKEN_PERIOD);
+    return grow_list(p, &protocol->entries, &protocol->entry_count, &e, sizeof e);
+}
+
+static bool parse_protocol_item(Parser *p, AstProtocol *protocol)
+{
+    AstName name;
+    if (at_text(p, TOKEN_KEYWORD, "includes:")) {
+        parser_advance(p);
+        if (!parse_name(p, "the name of a protocol", &name)) return false;
+        parser_accept(p, TOKEN_PERIOD);
+        return add_name(p, &protocol->includes, name);
+    }
+    bool selector = (tok(p) == TOKEN_IDENTIFIER && !p->now.token.qualified) ||
+                    tok(p) == TOKEN_KEYWORD || tok(p) == TOKEN_BINARY || tok(p) == TOKEN_BAR;
+    if (selector && body_keyword(p->now.token) == BODY_NONE && !at_stray_type(p))
+        return parse_entry(p, protocol);
+    if (tok(p) == TOKEN_KEYWORD)
+        wrong_item(p, "protocol", protocol->name.text, "a protocol only lists selectors");
+    else if (tok(p) == TOKEN_PERIOD || tok(p) == TOKEN_ERROR || at_stray_type(p))
+        parser_expected(p, "a selector in the protocol body");
+    else
+        parser_error_at(p, p->now.token.span,
+                        "unexpected %s in protocol body; put statements before the protocol",
+                        lex_kind_name(tok(p)));
+    return false;
+}
+
+/* Behind the next period, or at a docstring or definition. */
+static void recover_protocol(Parser *p, uint32_t start)
+{
+    begin_recovery(p);
+    if (p->now.token.span.start == start && !parser_accept(p, TOKEN_PERIOD)) parser_advance(p);
+    while (tok(p) != TOKEN_EOF && tok(p) != TOKEN_DOCSTRING && !parser_starts_definition(p))
+        if (parser_accept(p, TOKEN_PERIOD))
+            break;
+        else
+            parser_advance(p);
+}
+
+/* A docstring in the body is the protocol's own unless a definition follows it directly. */
+static void settle_protocol_doc(Parser *p, AstProtocol *protocol)
+{
+    if (!p->pending_doc.present || parser_starts_definition(p)) return;
+    AstDoc doc = claim_docstring(p);
+    if (!protocol->doc.present) protocol->doc = doc;
+}
+
+static AstNode *parse_protocol(Parser *p)
+{
+    AstNode *node = parser_node(p, AST_PROTOCOL, p->now.token.span);
+    AstProtocol *protocol = parser_alloc(p, sizeof *protocol);
+    if (!node || !protocol) return NULL;
+    node->as.protocol = protocol;
+    protocol->doc = claim_docstring(p);
+    protocol->name = name_here(p);
+    parser_advance(p);
+    parser_advance(p);
+    while (tok(p) != TOKEN_EOF && !parser_starts_definition(p)) {
+        p->brackets = 0;
+        uint32_t start = p->now.token.span.start;
+        if (tok(p) == TOKEN_DOCSTRING) {
+            take_docstring(p);
+            settle_protocol_doc(p, protocol);
+        } else if (!parse_protocol_item(p, protocol)) {
+            recover_protocol(p, start);
+        }
+    }
+    node->span = protocol->span = lang_span_join(node->span, p->last);
+    return p->stop ? NULL : node;
+}
+
+static AstNode *parse_definition(Parser *p)
+{
+    p->brackets = 0;
+    if (parser_peek(p, 1).kind == TOKEN_KEYWORD) return parse_class(p);
+    return parser_peek_is(p, 1, TOKEN_IDENTIFIER, "trait") ? parse_trait(p) : parse_protocol(p);
+}
+
+/* -- the file ----------------------------------------------------------------------------- */
+
+static bool at_preamble(const Parser *p)
+{
+    return at_text(p, TOKEN_KEYWORD, "namespace:") || at_text(p, TOKEN_KEYWORD, "import:");
+}
+
+static bool parse_preamble_item(Parser *p, AstFile *file)
+{
+    char quoted[DIAG_QUOTE_MAX];
+    AstName name;
+    bool is_namespace = at_text(p, TOKEN_KEYWORD, "namespace:");
+    LangText keyword = p->now.token.text;
+    drop_docstring(p);
+    if (file->items.count > 0) {
+        parser_error_at(p, p->now.token.span, "'%.*s' must come before the first definition and "
+                        "statement of the file", (int)keyword.len, keyword.ptr);
+        return false;
+    }
+    parser_advance(p);
+    if (!parse_name_or_string(p, "a namespace name or string", &name)) return false;
+    if (!is_qualified_name(name.text) && !(is_namespace && name.text.len == 0)) {
+        parser_error_at(p, name.span, "'%s' is no namespace name (expected Name or Outer::Inner)",
+                        diag_quote(name.text, quoted));
+        return false;
+    }
+    if (tok(p) == TOKEN_PERIOD) {
+        parser_error_at(p, p->now.token.span, "no period may follow '%.*s'", (int)keyword.len,
+                        keyword.ptr);
+        return false;
+    }
+    if (!is_namespace) return add_name(p, &file->imports, name);
+    file->has_namespace = true;
+    file->namespace_name = name;
+    return true;
+}
+
+static bool add_item(Parser *p, AstFile *file, AstNodeList *list, AstNode *node)
+{
+    return add_node(p, list, node) && add_node(p, &file->items, node);
+}
+
+static bool parse_script_temps(Parser *p, AstFile *file)
+{
+    AstNode *node = parser_node(p, AST_TEMPS, p->now.token.span);
+    if (!node || !parse_temps(p, &node->as.temps)) return false;
+    node->span = lang_span_join(node->span, p->last);
+    check_duplicates(p, &node->as.temps, NULL, "variable", "");
+    return add_item(p, file, &file->script, node);
+}
+
+static bool parse_script_item(Parser *p, AstFile *file)
+{
+    p->brackets = 0;
+    warn_orphan_docstring(p);
+    if (tok(p) == TOKEN_BAR) return parse_script_temps(p, file);
+    AstNode *node = parse_statement(p);
+    if (!node || !finish_statement(p)) return false;
+    uint32_t n = file->script.count;
+    if (n > 0 && file->script.items[n - 1]->kind == AST_RETURN)
+        parser_warn_at(p, node->span, "unreachable code after return");
+    return add_item(p, file, &file->script, node);
+}
+
+/* Nothing that a file may hold starts here. */
+static void unexpected_at_top(Parser *p)
+{
+    char quoted[DIAG_QUOTE_MAX];
+    const Token *t = &p->now.token;
+    if (t->kind == TOKEN_ERROR)
+        parser_expected(p, "a definition");
+    else if (t->kind == TOKEN_IDENTIFIER)
+        parser_error_at(p, t->span,
+                        "expected 'subclass:', 'trait', or 'protocol' after class/trait name %s",
+                        diag_quote(t->text, quoted));
+    else if (body_keyword(*t) != BODY_NONE)
+        parser_error_at(p, t->span, "unexpected KEYWORD \"%s\" in top-level: no class or trait "
+                                    "definition stands before it",
+                        diag_quote(t->text, quoted));
+    else
+        parser_error_at(p, t->span,
+                        "unexpected %s \"%s\" in top-level (expected a class, trait, or protocol "
+                        "definition%s)", lex_kind_name(t->kind), diag_quote(t->text, quoted),
+                        p->no_script ? "" : ", or a statement");
+}
+
+/* Without statements the file goes on at the next definition; a `method:` there would only give
+ * a second error for the same mistake. */
+static void recover_top(Parser *p, uint32_t start)
+{
+    p->scratch_len = 0;
+    if (!p->no_script) {
+        bool stuck = p->now.token.span.start == start && tok(p) != TOKEN_PERIOD;
+        if (stuck && !parser_starts_definition(p)) parser_advance(p);
+        recover_statement(p);
+        return;
+    }
+    begin_recovery(p);
+    if (p->now.token.span.start == start) parser_advance(p);
+    while (tok(p) != TOKEN_EOF && tok(p) != TOKEN_DOCSTRING && !parser_starts_definition(p))
+        parser_advance(p);
+    p->brackets = 0;
+}
+
+/* One item of the file; false: it was reported. */
+static bool parse_file_item(Parser *p, AstFile *file)
+{
+    if (at_preamble(p)) return parse_preamble_item(p, file);
+    if (parser_starts_definition(p)) {
+        AstNode *node = parse_definition(p);
+        return node && add_item(p, file, &file->definitions, node);
+    }
+    bool statement = parser_starts_expression(tok(p)) || tok(p) == TOKEN_CARET ||
+                     tok(p) == TOKEN_BAR || tok(p) == TOKEN_PERIOD ||
+                     at_text(p, TOKEN_BINARY, "-");
+    if (!p->no_script && statement) return parse_script_item(p, file);
+    unexpected_at_top(p);
+    return false;
+}
+
+AstFile *parse_file(Parser *p)
+{
+    AstFile *file = parser_alloc(p, sizeof *file);
+    if (!file) return NULL;
+    file->span = p->now.token.span;
+    while (tok(p) != TOKEN_EOF) {
+        uint32_t start = p->now.token.span.start;
+        if (tok(p) == TOKEN_DOCSTRING)
+            take_docstring(p);
+        else if (!parse_file_item(p, file))
+            recover_top(p, start);
+    }
+    warn_orphan_docstring(p);
+    file->span = lang_span_join(file->span, p->last);
+    return file;
+}
