@@ -29,9 +29,13 @@ typedef struct Timer Timer;
  * ready, push a message. */
 typedef void (*TimerFn)(Timer *timer, Sched *sched);
 
+typedef struct TimerLink {
+    struct TimerLink *next; /* NULL when not pending */
+    struct TimerLink *prev;
+} TimerLink;
+
 struct Timer {
-    Timer *next; /* in its slot; under the wheel's lock */
-    Timer **link; /* what points to this one; NULL when not pending */
+    TimerLink link; /* in its slot; under the wheel's lock; first */
     uint64_t deadline_ns;
     TimerFn fn;
     void *arg; /* the user's */
@@ -40,8 +44,8 @@ struct Timer {
 
 static inline void timer_init(Timer *timer, TimerFn fn, void *arg)
 {
-    timer->next = 0;
-    timer->link = 0;
+    timer->link.next = 0;
+    timer->link.prev = 0;
     timer->deadline_ns = 0;
     timer->fn = fn;
     timer->arg = arg;

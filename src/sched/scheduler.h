@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sched.h - N schedulers that run Tasks: queues, stealing, sleeping, timers, dirty threads.
+/* scheduler.h - N schedulers that run Tasks: queues, stealing, sleeping, timers, dirty threads.
  * Knows nothing of Maggie. The same code runs under two drivers: threads, and a simulator that plays
- * N schedulers in one thread from a seed under virtual time (architecture.md section 8).
+ * N schedulers in one thread from a seed under virtual time.
  *
  * Life: sched_group_create -> sched_start -> ... -> sched_stop (any thread) -> sched_join ->
  * sched_group_destroy. Under the simulator sched_sim_run takes the place of start, and no join is
  * needed.
+ * (Not sched.h: that name belongs to the C library.)
  * Threads: "own" means the thread of the given Sched; everything else is said at the function. */
-#ifndef MAGGIE_SCHED_H
-#define MAGGIE_SCHED_H
+#ifndef MAGGIE_SCHEDULER_H
+#define MAGGIE_SCHEDULER_H
 
 #include <stdbool.h>
 #include <stddef.h>
