@@ -17,6 +17,8 @@
     X(STATUS_HEAP_LIMIT, "heapLimit", "the heap limit of the process was exceeded")                \
     X(STATUS_STACK_LIMIT, "stackLimit", "the stack limit of the process was exceeded")             \
     X(STATUS_PROCESS_LIMIT, "processLimit", "too many processes")                                  \
+    X(STATUS_HEAP_FULL, "heapFull", "the heap needs a collection first")                           \
+    X(STATUS_COPY_TOO_BIG, "copyTooBig", "the value is too big to be copied to another process")   \
     X(STATUS_TOO_BIG, "tooBig", "the object or number would be too big")                           \
     X(STATUS_TOO_DEEP, "tooDeep", "nested too deeply")                                             \
     X(STATUS_BAD_ARGUMENT, "badArgument", "an argument has the wrong kind or value")               \

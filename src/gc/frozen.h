@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* frozen.h - deeply immutable data shared by all processes of a VM (D3, M1).
+ *
+ * A Region is one counted allocation holding a frozen object graph: the value of a global, the
+ * literals of a method, the image. Each frozen object is preceded by one word, its Region, so a
+ * pointer alone finds the count. A region that refers to other regions holds a count of each.
+ *
+ * Who holds counts: a cell its current region; a method version its literals; a fragment and a heap
+ * each region they refer to, once (heap_hold). Immortal regions (image, boot) are not counted.
+ *
+ * Reading a cell: the region may lose its last count while the reader looks at it, so readers run
+ * inside the scheduler's epoch section, and freeing is deferred by the epoch.
+ */
+#ifndef MAGGIE_FROZEN_H
+#define MAGGIE_FROZEN_H
+
+#include "epoch.h"
+#include "heap.h"
+
+typedef struct Region Region;
+
+/* The region of a frozen object. */
+static inline Region *region_of(const Object *o) { return ((Region *const *)(const void *)o)[-1]; }
+
+/* Copies the graph reachable from v (owned by `source`, may be NULL if v holds only frozen parts)
+ * into a new region with one count, given to the caller. Immediates: *region NULL. Already frozen
+ * values: shared, its region retained. */
+Status frozen_copy(Heap *source, HeapCtx *cx, Value v, Value *out, Region **region,
+                   Value *culprit) MUST_CHECK;
+/* An empty region builder for the loader: objects are appended with frozen_new, then sealed. */
+Status region_new(HeapCtx *cx, size_t capacity_words, bool immortal, Region **out) MUST_CHECK;
+/* STATUS_LIMIT when the capacity does not suffice (one object takes 1 + obj_alloc_words(payload)). The
+ * caller fills the words, with frozen values of this region or of regions given to region_hold. */
+Status frozen_new(Region *region, uint32_t cls, ObjKind kind, unsigned pad, size_t payload_words,
+                  Object **out) MUST_CHECK;
+
+void region_retain(Region *region); /* caller already holds a count */
+/* For a region seen in a cell inside an epoch section: false when it is already dying. */
+bool region_try_retain(Region *region);
+/* The memory goes through epoch_defer (at once when epoch is NULL: single-threaded use). */
+void region_release(HeapCtx *cx, EpochRecord *epoch, Region *region);
+/* Makes `region` hold the region of frozen value v until it dies; the caller holds v. */
+Status region_hold(Region *region, HeapCtx *cx, Value v) MUST_CHECK;
+bool region_is_immortal(const Region *region);
+/* Teardown of a VM: frees an immortal region, when no heap and no other region refers to it. */
+void region_free_immortal(HeapCtx *cx, Region *region);
+size_t region_bytes(const Region *region);
+
+/* Makes `heap` hold the region of frozen value v (no-op for immediates, immortals and regions it
+ * holds). Must be called before a frozen value read from a cell is stored where it outlives the
+ * instruction. False: the region is dying, read the cell again. When there is no memory to note the
+ * hold, the region is kept for the life of the VM. */
+bool heap_hold(Heap *heap, HeapCtx *cx, Value v);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* handle.c - counts of off-heap things: string buffers and runtime objects, each shared by the handle
+ * objects of any number of heaps, fragments and regions.
+ * Threads: any; the counts are atomic. A list belongs to the heap, fragment or region it hangs on. */
+#include "strbuf_int.h"
+
+void offheap_retain(OffHeap *object)
+{
+    /* Relaxed: the caller's own count keeps the object alive, nothing is read because of this. */
+    uint32_t before = atom_add_rlx(&object->refs, 1u);
+    assert(before > 0);
+    (void)before;
+}
+
+void offheap_release(HeapEnv *henv, OffHeap *object)
+{
+    /* Releases our last use of the object; the one who drops the last count acquires all of them. */
+    if (atom_sub(&object->refs, 1u) == 1)
+        object->type->destroy(henv, object);
+}
+
+void handle_retain(Object *o)
+{
+    if (obj_kind(o) == OBJ_BIG_STRING)
+        strbuf_retain(((StrHandle *)(void *)o)->buf);
+    else
+        offheap_retain((OffHeap *)(uintptr_t)o->words[0]);
+}
+
+void handle_release(HeapEnv *henv, Object *o)
+{
+    if (obj_kind(o) == OBJ_BIG_STRING)
+        strbuf_release(henv, ((StrHandle *)(void *)o)->buf);
+    else
+        offheap_release(henv, (OffHeap *)(uintptr_t)o->words[0]);
+}
+
+/* A runtime object's size is unknown here; this is what the handle itself keeps busy. */
+#define HANDLE_CHARGE 64
+
+size_t handle_charge(const Object *o)
+{
+    if (obj_kind(o) != OBJ_BIG_STRING)
+        return HANDLE_CHARGE;
+    const StrBuf *buf = ((const StrHandle *)(const void *)o)->buf;
+    /* Relaxed: a fair share, recomputed at each sweep; over all holders it sums up to the buffer. */
+    uint32_t refs = atom_load_rlx(&buf->refs);
+    return buf->capacity / (refs ? refs : 1) + 1;
+}
+
+void handle_list_release(HeapEnv *henv, Value list)
+{
+    while (list) {
+        Object *o = obj_of(list);
+        list = *handle_link(o);
+        handle_release(henv, o);
+    }
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heap.h - a process's private heap: allocation, collection, copying in and out.
+ *
+ * One block holds the stack (growing up from `lo`) and the young objects (growing down from `hi`):
+ *
+ *   lo [ stack windows ->        free        <- young objects ] hi
+ *                       ^ stack end        ^ hp
+ *
+ * A small process has nothing else; each collection copies the live objects (and moves the stack)
+ * into a block of fitting size (256 B, 512 B, 1 KiB ...). A process with more live data gets an old
+ * space (chunks, allocated upwards): minor collections promote young survivors into it and leave
+ * stack and block in place; major ones copy old space. Objects above HEAP_LARGE_WORDS live in blocks
+ * of their own (LARGE) and are marked, not moved. Adopted message fragments are young memory too.
+ *
+ * Nobody collects behind the caller's back: heap_try_alloc answers NULL when there is no room and
+ * the caller, at a safepoint, calls heap_collect and starts over. Hence between two safepoints no
+ * object and no stack word moves, and C code may hold raw Values and Object pointers there.
+ *
+ * Threads: a Heap belongs to whoever runs (or has claimed) its process; no locking. Regions, string
+ * buffers and fragments in flight are shared and counted; see frozen.h, strbuf.h.
+ * Memory failure: STATUS_NO_MEMORY or STATUS_HEAP_LIMIT, nothing changed; the caller ends the process.
+ */
+#ifndef MAGGIE_HEAP_H
+#define MAGGIE_HEAP_H
+
+#include "env.h"
+#include "epoch.h"
+#include "mempool.h"
+#include "object.h"
+#include "status.h"
+
+/* Payloads with more words get a block of their own. */
+#define HEAP_LARGE_WORDS 2048
+/* First block of a process, in words (256 bytes). */
+#define HEAP_FIRST_BLOCK_WORDS 32
+/* Words always kept free above the top window so that a frame can be pushed for signal delivery. */
+#define HEAP_STACK_RED_ZONE 8
+
+/* Blocks and fragments that came from the Env instead of a pool class. */
+#define HEAP_BLOCK_BIG 15
+
+/* Collector stress mode: heap_try_alloc fails now and then although there is room. */
+#if defined(MAGGIE_GC_STRESS_DEFAULT) && !defined(MAGGIE_GC_STRESS)
+#define MAGGIE_GC_STRESS 1
+#endif
+
+struct HeapExt;
+struct Region;
+struct HeapEnv;
+struct HeapCtx;
+
+/* What a HANDLE object's word 0 points to: a runtime object shared by any number of heaps. Embed it
+ * first. Each HANDLE object owns one count. */
+typedef struct OffHeap {
+    uint32_t refs; /* atomic */
+    const struct OffHeapType *type;
+} OffHeap;
+typedef struct OffHeapType {
+    const char *name;
+    /* The last count is gone. Any thread. */
+    void (*destroy)(struct HeapEnv *env, OffHeap *object);
+} OffHeapType;
+
+void offheap_retain(OffHeap *object);
+void offheap_release(struct HeapEnv *env, OffHeap *object);
+
+/* A block of objects outside any heap: a message, an exit reason, a channel item. Starts every
+ * signal (actor folder), so `next` is also the mailbox link. Relocatable (M2): internal pointers
+ * only, plus frozen and off-heap references it owns counts of. */
+typedef struct Fragment {
+    struct Fragment *next;    /* mailbox link; atomically accessed while in a mailbox */
+    uint32_t words;           /* used words of body, the extra words in front included */
+    uint8_t pool_class : 4;   /* size class for mempool, HEAP_BLOCK_BIG when allocated from env */
+    uint8_t extra : 4;        /* words at the front of body that are free for the actor folder */
+    uint8_t kind;             /* signal kind, owned by the actor folder */
+    uint16_t info;            /* free for the actor folder */
+    Value root;               /* the value carried */
+    Value handles;            /* list of off-heap handles (BIG_STRING, HANDLE) in the body */
+    struct RegionHold *holds; /* counts of frozen regions the body refers to */
+    Value body[];             /* once adopted, root, handles and info are the heap's */
+} Fragment;
+
+/* VM-wide settings shared by all heaps of a VM. */
+typedef struct HeapEnv {
+    Env *env;
+    PoolGlobal *pools;
+    size_t default_cap_bytes; /* I8: heap cap of a process unless it sets one; 0: none */
+    size_t stack_cap_bytes;   /* M7: stack budget, default 64 MiB; 0: none */
+    size_t copy_cap_words;    /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
+    bool stress; /* MAGGIE_GC_STRESS builds: allocations fail now and then for nothing */
+    bool verify; /* check I2 and every root after every collection */
+    /* Called for the code pointers found in live closures during a collection that is not minor;
+     * repeats are possible. */
+    void (*code_seen)(void *ctx, void *code);
+    void *ctx;
+} HeapEnv;
+
+#define HEAP_COPY_CAP_WORDS ((size_t)1 << 27)
+#define HEAP_STACK_CAP_BYTES ((size_t)64 << 20)
+
+/* M20: what the collector and the copier did, for the tests that keep them honest. */
+typedef struct HeapCounters {
+    uint64_t small_collections; /* whole heap into a new block */
+    uint64_t minor_collections;
+    uint64_t major_collections;
+    uint64_t words_allocated;  /* young words seen at collections: allocated or adopted */
+    uint64_t words_copied;     /* by collections */
+    uint64_t words_scanned;    /* words of old and large objects looked at by minor collections */
+    uint64_t words_copied_out; /* into fragments, regions and first blocks */
+} HeapCounters;
+
+/* What the running thread brings along; one per scheduler. */
+typedef struct HeapCtx {
+    HeapEnv *env;
+    PoolLocal *pool;
+    EpochRecord *epoch;    /* frozen regions die through it; NULL only where a single thread runs */
+    HeapCounters counters; /* owner only */
+} HeapCtx;
+
+/* Defaults of the VM-wide settings (stress as the build says). Set the others afterwards. */
+void heap_env_init(HeapEnv *henv, Env *env, PoolGlobal *pools);
+
+typedef struct Heap {
+    Value *lo;            /* block start = stack base */
+    Value *hp;            /* lowest allocated young object */
+    Value *hi;            /* block end */
+    Fragment *fragments;  /* adopted, not yet evacuated */
+    Value handles;        /* young off-heap handles */
+    struct HeapExt *ext;  /* old space, large objects, remembered set, regions held, cap; or NULL */
+    uint32_t salt;        /* identity hashes: block offset mixed with this (section 8) */
+    uint8_t block_class;  /* pool class of the block, HEAP_BLOCK_BIG when from env */
+    uint8_t stress_armed; /* stress mode: allocations left until one fails; HEAP_STRESS_OFF */
+    uint8_t streak;       /* collections since the process waited, and HEAP_STREAK_GROW */
+    uint8_t hashed; /* young objects whose hash was asked for; HEAP_HASHED_MANY: not counted */
+} Heap;
+
+#define HEAP_STRESS_OFF 0xFF
+#define HEAP_STREAK_GROW 0x80
+#define HEAP_HASHED_MANY 0xFF
+
+/* ---- roots ------------------------------------------------------------------------------- */
+
+/* Calls visit(arg, first, n) for each contiguous run of live Values of the process: windows of
+ * every frame without the frame records, and whatever the process struct holds. Called again after
+ * the stack has moved, so it must derive addresses from heap->lo at each call. Runs may overlap. */
+typedef void (*HeapVisit)(void *arg, Value *first, size_t n);
+typedef struct HeapRoots {
+    void (*each)(void *ctx, HeapVisit visit, void *arg);
+    void *ctx;
+} HeapRoots;
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+/* Gives `heap` its first block of at least `block_words` words (rounded to a pool class). */
+Status heap_init(Heap *heap, HeapCtx *cx, size_t block_words, uint32_t salt) MUST_CHECK;
+/* M12: first block plus a structure-preserving copy of `root` (from `source`, whose owner calls)
+ * placed straight into it; the copied root in *out. Leaves room for `stack_words` of stack. */
+Status heap_init_with_copy(Heap *heap, HeapCtx *cx, Heap *source, Value root, size_t stack_words,
+                           uint32_t salt, Value *out) MUST_CHECK;
+/* Frees everything the heap holds, fragments and counts included. */
+void heap_destroy(Heap *heap, HeapCtx *cx);
+/* Heap cap in bytes (old space, block, large objects, fragments and owned off-heap bytes); 0 = default. */
+Status heap_set_cap(Heap *heap, HeapCtx *cx, size_t bytes) MUST_CHECK;
+
+/* ---- allocation -------------------------------------------------------------------------- */
+
+/* `total` words (header included) below hp, or NULL when the block has no room above `stack_end`.
+ * `total` must be <= HEAP_LARGE_WORDS + 3. Contents undefined: the caller fills every word. */
+static inline Object *heap_try_alloc(Heap *heap, const Value *stack_end, size_t total)
+{
+#ifdef MAGGIE_GC_STRESS
+    /* Armed by the interpreter before each operation that may allocate, disarmed by heap_collect:
+     * so each operation fails once and then succeeds when it is started over. */
+    if (heap->stress_armed) {
+        return NULL;
+    }
+#endif
+    if (__builtin_expect((size_t)(heap->hp - stack_end) < total + HEAP_STACK_RED_ZONE ||
+                             heap->hp < stack_end,
+                         0)) {
+        return NULL;
+    }
+    heap->hp -= total;
+    return (Object *)heap->hp;
+}
+/* Any size: small ones as above, large ones in their own block. Header and size word are written; the
+ * contents of small ones are undefined, those of large ones are zero words, so that they may be
+ * filled in pieces, with safepoints between. kind/pad/class as obj_header. Answers STATUS_HEAP_FULL
+ * when a collection is needed, STATUS_HEAP_LIMIT when the cap forbids it for good. */
+Status heap_try_new(Heap *heap, HeapCtx *cx, const Value *stack_end, uint32_t cls, ObjKind kind,
+                    unsigned pad, size_t payload_words, Object **out) MUST_CHECK;
+
+/* New HANDLE object for `object`, whose count it raises (the caller keeps its own). */
+Status heap_new_handle(Heap *heap, HeapCtx *cx, const Value *stack_end, uint32_t cls,
+                       OffHeap *object, Value *out) MUST_CHECK;
+
+/* ---- stores (M4) ------------------------------------------------------------------------- */
+
+/* Out-of-line half of heap_store: remembers old objects and cards of large ones; false when frozen. */
+bool heap_store_slow(Heap *heap, Object *o, Value *slot, Value v);
+/* Stores v into *slot of o. False (nothing stored) when o is frozen. Never fails otherwise: when the
+ * remembered set cannot grow, the next collection looks at all of old space. */
+static inline bool heap_store(Heap *heap, Object *o, Value *slot, Value v)
+{
+    if (__builtin_expect((o->header & OBJ_F_GUARD_MASK) != 0, 0)) {
+        return heap_store_slow(heap, o, slot, v);
+    }
+    *slot = v;
+    return true;
+}
+
+/* ---- collection -------------------------------------------------------------------------- */
+
+typedef enum { HEAP_GC_AUTO, HEAP_GC_MINOR, HEAP_GC_MAJOR, HEAP_GC_HIBERNATE } HeapGcKind;
+
+typedef struct HeapGcRequest {
+    HeapGcKind kind;
+    size_t need_words;       /* free words wanted for objects afterwards; more than
+                                HEAP_NEED_MAX: for a large object, checked against the cap only */
+    size_t stack_used_words; /* live stack from lo: moved along when the block is replaced */
+    size_t stack_need_words; /* stack words wanted beyond stack_used_words */
+} HeapGcRequest;
+
+#define HEAP_NEED_MAX 16384
+
+typedef struct HeapGcResult {
+    size_t words_copied; /* charge reductions: 1 per 32 words */
+    bool major;
+    bool block_moved; /* heap->lo changed: recompute window pointers */
+} HeapGcResult;
+
+/* Collects at a safepoint. STATUS_HEAP_LIMIT: the live data exceeds the cap. STATUS_STACK_LIMIT:
+ * the stack budget (M7) would be exceeded; the heap was collected all the same. */
+Status heap_collect(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapGcRequest *request,
+                    HeapGcResult *result) MUST_CHECK;
+/* Bytes held; for statistics and the cap. */
+size_t heap_bytes(const Heap *heap);
+/* Enough was adopted since the last collection (messages, their off-heap bytes) that a process which
+ * itself allocates little should collect at its next safepoint. */
+bool heap_wants_collection(const Heap *heap);
+/* The process is about to wait: blocks that grew because it collected often may shrink again. */
+static inline void heap_note_wait(Heap *heap) { heap->streak = 0; }
+/* Would the next HEAP_GC_AUTO collection be a major one of more than `words` words? Then the caller
+ * may prefer to run it on a dirty thread. */
+bool heap_next_gc_is_long(const Heap *heap, size_t words);
+
+/* ---- identity hash ----------------------------------------------------------------------- */
+
+/* 0 .. 2^30-1, stable for the object's life, the same in every run of a seed. */
+uint32_t heap_identity_hash(Heap *heap, Object *o);
+
+/* ---- copying between heaps (D1) ---------------------------------------------------------- */
+
+#define FRAGMENT_EXTRA_MAX 15
+
+/* Structure-preserving copy of everything young/old/large reachable from root into a new fragment
+ * with `extra_words` (at most FRAGMENT_EXTRA_MAX) left free at the front of the body. Frozen parts,
+ * symbols, classes and string buffers are shared and counted. Iterative; forwarding through the
+ * source's headers, undone before returning (M2). `source` may be NULL when root holds frozen parts
+ * and immediates only. kind, info and next are zero. STATUS_COPY_TOO_BIG above the VM's limit.
+ * STATUS_NOT_SENDABLE when an object refuses (weak references, ...): *culprit (may be NULL) is it.
+ * Cost: (*out)->words, at about 1 reduction per 16. */
+Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,
+                         Value *culprit) MUST_CHECK;
+/* A second fragment with the same contents: block copy and relocation. Not of an adopted one. */
+Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
+/* Makes the fragment's objects part of the heap (takes f) and answers its root. The extra words stay
+ * readable until the next collection. */
+Value heap_adopt(Heap *heap, Fragment *f);
+/* Frees a fragment nobody adopted, with the counts it owns. */
+void fragment_free(HeapCtx *cx, Fragment *f);
+/* Words that heap_adopt added since the last collection, off-heap bytes included. */
+size_t heap_adopted_words(const Heap *heap);
+
+/* ---- become ------------------------------------------------------------------------------ */
+
+/* Swaps (or, one_way, forwards a to b) all references to two unfrozen objects of this heap, by a
+ * full collection with substitution (D17). STATUS_FROZEN when either is frozen,
+ * STATUS_BAD_ARGUMENT when either is an immediate. Pointers the caller holds are dead afterwards. */
+Status heap_become(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapGcRequest *request,
+                   Value a, Value b, bool one_way, HeapGcResult *result) MUST_CHECK;
+
+/* ---- verification ------------------------------------------------------------------------ */
+
+/* I2 and heap consistency: every reachable pointer lies in this heap, an adopted fragment or a
+ * frozen region held by it; headers sane; remembered set complete. Answers NULL or a static text
+ * naming the violation; *where the offending word. */
+const char *heap_verify(const Heap *heap, HeapCtx *cx, const HeapRoots *roots, Value *where);
+
+#endif

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heap_copy.c - structure-preserving copies out of a heap (D1): into fragments, first blocks of new
+ * processes, and frozen regions. One copier for all three.
+ *
+ * One pass, Cheney style: objects are copied upwards into one contiguous buffer, whose unscanned part
+ * still holds addresses of the source; each copied source object's header holds the copy's address
+ * until the end, when a log puts the headers back (M2: only the sender's private heap is written, and
+ * the sender is the one who runs). A buffer that is too small is replaced by one twice the size and
+ * everything in it relocated.
+ *
+ * Threads: the owner of the source heap.
+ * Invariant: on return, whatever the outcome, the source is as it was. */
+#include "gc_int.h"
+
+#define COPY_LOG_LOCAL 24
+/* Copies up to this many words are made on the C stack when their final place depends on their size. */
+#define COPY_SCRATCH 96
+/* A big fragment's block begins with its size and a spare word, a pool block with the fragment. */
+#define FRAGMENT_BIG_HEAD 2
+#define FRAGMENT_HEAD (sizeof(Fragment) / GC_WORD)
+
+typedef struct CopyLog {
+    Object *object;
+    uint64_t header; /* as it was */
+} CopyLog;
+
+/* Where copies go: the words after the first `head` ones of a block. */
+typedef struct CopyBuffer {
+    Value *block;
+    size_t words;        /* of the block */
+    size_t front;        /* words in front for a Fragment with its extra words, or 0 */
+    size_t head;         /* front, and FRAGMENT_BIG_HEAD for a big fragment */
+    uint8_t block_class; /* see gc_block_alloc */
+    bool borrowed;       /* the caller's, not to be freed */
+} CopyBuffer;
+
+typedef struct Copier {
+    HeapCtx *cx;
+    CopyBuffer buffer;
+    Value *base; /* buffer.block + buffer.head */
+    Value *top;
+    Value *end;
+    size_t budget;   /* words */
+    uint64_t flags;  /* OBJ_F_FROZEN or 0 */
+    unsigned prefix; /* words in front of each object: 1 for the region of frozen ones */
+    CopyLog *log;
+    size_t logged;
+    size_t log_capacity;
+    RegionHold *holds;
+    const Region *held; /* last region found held */
+    Value handles;      /* list of copied handle objects */
+    Object *culprit;
+    CopyLog local_log[COPY_LOG_LOCAL];
+} Copier;
+
+/* ---- relocation --------------------------------------------------------------------------- */
+
+static inline void relocate_slots(const Relocation *r, Value *slots, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        slots[i] = relocate_value(r, slots[i]);
+}
+
+void relocate_objects(const Relocation *r, Value *first, const Value *top)
+{
+    for (Value *p = first; p < top;) {
+        if (r->region)
+            *p = value_ptr(r->region);
+        Object *o = (Object *)(p + r->prefix);
+        if (kind_has_values(obj_kind(o)))
+            relocate_slots(r, obj_slots(o), obj_words(o));
+        else if (kind_has_link(obj_kind(o)))
+            relocate_slots(r, handle_link(o), 1);
+        p += r->prefix + obj_total_words(o);
+    }
+}
+
+/* ---- the buffer --------------------------------------------------------------------------- */
+
+static void copy_buffer_free(HeapCtx *cx, CopyBuffer *b)
+{
+    if (b->block && !b->borrowed)
+        gc_block_free(cx, b->block, b->block_class, b->words);
+    b->block = NULL;
+}
+
+static Status copy_buffer_new(HeapCtx *cx, CopyBuffer *b, size_t front, size_t words)
+{
+    b->front = b->head = front;
+    b->borrowed = false;
+    if (front && (front + words) * GC_WORD > POOL_SIZE_MAX)
+        b->head += FRAGMENT_BIG_HEAD;
+    b->block = gc_block_alloc(cx, b->head + words, &b->block_class, &b->words);
+    return b->block ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* A buffer with room for `more` further words; everything moves there. */
+static __attribute__((noinline)) Status copier_grow(Copier *c, size_t more)
+{
+    size_t used = (size_t)(c->top - c->base);
+    if (used + more > c->budget)
+        return STATUS_COPY_TOO_BIG;
+    CopyBuffer bigger;
+    size_t words = 2 * (used + more) < c->budget ? 2 * (used + more) : c->budget;
+    STATUS_FORWARD(copy_buffer_new(c->cx, &bigger, c->buffer.front, words));
+    Value *base = bigger.block + bigger.head;
+    memcpy(base, c->base, used * GC_WORD);
+    Relocation r = {.from = (uintptr_t)c->base,
+                    .bytes = used * GC_WORD,
+                    .delta = (uintptr_t)base - (uintptr_t)c->base,
+                    .prefix = c->prefix};
+    relocate_objects(&r, base, base + used);
+    c->handles = relocate_value(&r, c->handles);
+    for (size_t i = 0; i < c->logged; i++)
+        c->log[i].object->header += r.delta;
+    copy_buffer_free(c->cx, &c->buffer);
+    c->buffer = bigger;
+    c->base = base;
+    c->top = base + used;
+    c->end = bigger.block + bigger.words;
+    return STATUS_OK;
+}
+
+/* ---- the log ------------------------------------------------------------------------------ */
+
+static __attribute__((noinline)) Status copier_grow_log(Copier *c)
+{
+    const Env *env = c->cx->env->env;
+    size_t old_bytes = c->log_capacity * sizeof(CopyLog);
+    bool local = c->log == c->local_log;
+    CopyLog *log =
+        local ? env_alloc(env, 2 * old_bytes) : env_realloc(env, c->log, old_bytes, 2 * old_bytes);
+    if (!log)
+        return STATUS_NO_MEMORY;
+    if (local)
+        memcpy(log, c->local_log, old_bytes);
+    c->log = log;
+    c->log_capacity *= 2;
+    return STATUS_OK;
+}
+
+static void copier_undo(Copier *c)
+{
+    size_t n = c->logged;
+#ifdef MAGGIE_MUTANT_COPY_UNDO
+    n -= n > 1;
+#endif
+    for (size_t i = 0; i < n; i++)
+        c->log[i].object->header = c->log[i].header;
+    if (c->log != c->local_log)
+        env_free(c->cx->env->env, c->log, c->log_capacity * sizeof(CopyLog));
+    c->log = c->local_log;
+    c->logged = 0;
+}
+
+/* ---- copying ------------------------------------------------------------------------------ */
+
+/* The copy refers to a frozen object: it holds its region. The source holds it too, so the count is
+ * not zero. */
+static Status copier_hold(Copier *c, const Object *o)
+{
+    Region *region = region_of(o);
+    if (region == c->held || region_is_immortal(region))
+        return STATUS_OK;
+    if (!holds_find(&c->holds, region)) {
+        STATUS_FORWARD(holds_add(c->cx->env->env, &c->holds, region));
+#ifndef MAGGIE_MUTANT_COPY_HOLD
+        region_retain(region);
+#endif
+    }
+    c->held = region;
+    return STATUS_OK;
+}
+
+static __attribute__((noinline)) void copier_handle(Copier *c, Object *copy)
+{
+    handle_retain(copy);
+    *handle_link(copy) = c->handles;
+    c->handles = value_ptr(copy);
+}
+
+/* Copies the unfrozen object o and logs it; its copy in *out. */
+static inline __attribute__((always_inline)) Status copier_copy(Copier *c, Object *o, Value *out)
+{
+    uint64_t h = o->header;
+    size_t words = (size_t)(h >> 32 & 0xFFFF);
+    size_t total = 1 + words;
+    if (__builtin_expect(words == OBJ_SIZE_BIG, 0))
+        total = 2 + (size_t)o->words[0];
+    ObjKind kind = (ObjKind)(h >> 48 & 0x1F);
+    if (__builtin_expect(kind == OBJ_WEAK, 0)) {
+        c->culprit = o; /* what it means elsewhere to be the last reference is not defined */
+        return STATUS_NOT_SENDABLE;
+    }
+    if (__builtin_expect(c->logged == c->log_capacity, 0))
+        STATUS_FORWARD(copier_grow_log(c));
+    if (__builtin_expect((size_t)(c->end - c->top) < total + c->prefix, 0))
+        STATUS_FORWARD(copier_grow(c, total + c->prefix));
+    Value *to = c->top + c->prefix;
+    if (total <= 4) {
+        for (size_t i = 1; i < total; i++)
+            to[i] = o->words[i - 1];
+    } else {
+        memcpy(to + 1, o->words, (total - 1) * GC_WORD);
+    }
+    to[0] = (h & ~(UINT64_C(0xFF) << 56)) | OBJ_F_ALIVE | c->flags;
+    if (__builtin_expect(!kind_has_values(kind), 0) && kind_has_link(kind))
+        copier_handle(c, (Object *)to);
+    c->top = to + total;
+    c->log[c->logged++] = (CopyLog){o, h};
+    o->header = value_ptr(to);
+    *out = value_ptr(to);
+    return STATUS_OK;
+}
+
+/* What v becomes in the copy. */
+static inline __attribute__((always_inline)) Status copier_value(Copier *c, Value v, Value *out)
+{
+    Object *o = obj_of(v);
+    uint64_t h = o->header;
+    if (h >> 48 == 0) {
+        *out = h;
+        return STATUS_OK;
+    }
+    if (__builtin_expect((h & OBJ_F_FROZEN) != 0, 0)) {
+        *out = v;
+        return copier_hold(c, o);
+    }
+    return copier_copy(c, o, out);
+}
+
+/* Copies what the object at `at` (an offset, the buffer may move) refers to; answers its end. */
+static Status copier_scan(Copier *c, size_t at, size_t *next)
+{
+    Object *o = (Object *)(c->base + at + c->prefix);
+    size_t words = obj_words(o);
+    *next = at + c->prefix + obj_total_words(o);
+    if (!kind_has_values(obj_kind(o)))
+        return STATUS_OK;
+    size_t first = (size_t)(obj_slots(o) - c->base);
+    for (size_t i = 0; i < words; i++) {
+        Value v = c->base[first + i];
+        if (!value_is_ptr(v))
+            continue;
+        Value copy;
+        STATUS_FORWARD(copier_value(c, v, &copy));
+        c->base[first + i] = copy;
+    }
+    return STATUS_OK;
+}
+
+static void copier_init(Copier *c, HeapCtx *cx)
+{
+    c->cx = cx;
+    c->buffer.block = NULL;
+    c->budget = cx->env->copy_cap_words ? cx->env->copy_cap_words : HEAP_COPY_CAP_WORDS;
+    if (c->budget > UINT32_MAX / 2)
+        c->budget = UINT32_MAX / 2; /* Fragment.words */
+    c->flags = 0;
+    c->prefix = 0;
+    c->log = c->local_log;
+    c->logged = 0;
+    c->log_capacity = COPY_LOG_LOCAL;
+    c->holds = NULL;
+    c->held = NULL;
+    c->handles = VALUE_NONE;
+    c->culprit = NULL;
+}
+
+static void copier_use(Copier *c, const CopyBuffer *buffer)
+{
+    c->buffer = *buffer;
+    c->base = c->top = buffer->block + buffer->head;
+    c->end = buffer->block + buffer->words;
+}
+
+static bool copy_needed(Value v) { return value_is_ptr(v) && !obj_is_frozen(obj_of(v)); }
+
+/* Moves the finished copy to its final place, which the caller has allocated. */
+static void copier_place(Copier *c, Value *to, Region *region)
+{
+    size_t words = (size_t)(c->top - c->base);
+    memcpy(to, c->base, words * GC_WORD);
+    Relocation r = {.from = (uintptr_t)c->base,
+                    .bytes = words * GC_WORD,
+                    .delta = (uintptr_t)to - (uintptr_t)c->base,
+                    .prefix = c->prefix,
+                    .region = region};
+    relocate_objects(&r, to, to + words);
+    c->handles = relocate_value(&r, c->handles);
+    copy_buffer_free(c->cx, &c->buffer);
+    c->base = to;
+    c->top = to + words;
+}
+
+/* Gives back what a copy that will not be used has taken. */
+static void copier_drop(Copier *c)
+{
+    handle_list_release(c->cx->env, c->handles);
+    holds_release_all(c->cx, c->holds);
+    copy_buffer_free(c->cx, &c->buffer);
+}
+
+/* Copies everything reachable from root, which must be an unfrozen object, and puts the source's
+ * headers back. The copy of root comes first. On failure everything taken is given back. */
+static Status copier_run(Copier *c, Value root, Value *culprit)
+{
+    Value ignored;
+    Status status = copier_copy(c, obj_of(root), &ignored);
+    size_t at = 0;
+    while (status == STATUS_OK && at < (size_t)(c->top - c->base))
+        status = copier_scan(c, at, &at);
+    copier_undo(c);
+    c->cx->counters.words_copied_out += (size_t)(c->top - c->base);
+    if (status != STATUS_OK)
+        copier_drop(c);
+    if (culprit)
+        *culprit = c->culprit ? value_ptr(c->culprit) : VALUE_NIL;
+    return status;
+}
+
+/* ---- fragments ---------------------------------------------------------------------------- */
+
+/* The words to guess for a copy of `root`: small messages fit the first time. */
+static size_t copy_guess(const Object *root)
+{
+    size_t words = obj_total_words(root);
+    return words + (words < 64 ? words : 64);
+}
+
+/* The fragment in front of a buffer with `used` words of objects. */
+static Fragment *fragment_in(const CopyBuffer *b, size_t extra, size_t used)
+{
+    size_t at = b->head - b->front;
+    Fragment *f = (Fragment *)(void *)(b->block + at);
+    memset(f, 0, sizeof *f + extra * GC_WORD);
+    if (at)
+        b->block[0] = b->words;
+    f->pool_class = b->block_class & 15u;
+    f->extra = extra & 15u;
+    f->words = (uint32_t)(extra + used);
+    return f;
+}
+
+static Status fragment_of_immediate(HeapCtx *cx, Value root, size_t extra, Fragment **out)
+{
+    CopyBuffer buffer;
+    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra, 0));
+    Fragment *f = fragment_in(&buffer, extra, 0);
+    f->root = root;
+    if (value_is_ptr(root) && !region_is_immortal(region_of(obj_of(root)))) {
+        Status status = holds_add(cx->env->env, &f->holds, region_of(obj_of(root)));
+        assert(status == STATUS_OK); /* one hold takes no memory */
+        (void)status;
+        region_retain(region_of(obj_of(root)));
+    }
+    *out = f;
+    return STATUS_OK;
+}
+
+Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,
+                         Value *culprit)
+{
+    (void)source; /* its headers are written, which is why the contract names it */
+    assert(extra_words <= FRAGMENT_EXTRA_MAX);
+    if (culprit)
+        *culprit = VALUE_NIL;
+    if (!copy_needed(root))
+        return fragment_of_immediate(cx, root, extra_words, out);
+    Copier c;
+    copier_init(&c, cx);
+    size_t guess = copy_guess(obj_of(root));
+    if (guess / 2 > c.budget)
+        return STATUS_COPY_TOO_BIG;
+    CopyBuffer buffer;
+    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra_words, guess));
+    copier_use(&c, &buffer);
+    STATUS_FORWARD(copier_run(&c, root, culprit));
+    Fragment *f = fragment_in(&c.buffer, extra_words, (size_t)(c.top - c.base));
+    f->root = value_ptr(c.base);
+    f->handles = c.handles;
+    f->holds = c.holds;
+    *out = f;
+    return STATUS_OK;
+}
+
+Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
+{
+    RegionHold *holds;
+    CopyBuffer buffer;
+    size_t used = f->words - f->extra;
+    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + f->extra, used));
+    Status status = holds_duplicate(cx->env->env, f->holds, &holds);
+    if (status != STATUS_OK) {
+        copy_buffer_free(cx, &buffer);
+        return status;
+    }
+    Fragment *copy = fragment_in(&buffer, f->extra, used);
+    memcpy(copy->body, f->body, f->words * GC_WORD);
+    Relocation r = {.from = (uintptr_t)f->body,
+                    .bytes = f->words * GC_WORD,
+                    .delta = (uintptr_t)copy->body - (uintptr_t)f->body};
+    relocate_objects(&r, copy->body + f->extra, copy->body + f->words);
+    copy->root = relocate_value(&r, f->root);
+    copy->handles = relocate_value(&r, f->handles);
+    copy->holds = holds;
+    copy->kind = f->kind;
+    copy->info = f->info;
+    for (Value v = copy->handles; v; v = *handle_link(obj_of(v)))
+        handle_retain(obj_of(v));
+    *out = copy;
+    return STATUS_OK;
+}
+
+void fragment_free_shell(HeapCtx *cx, Fragment *f)
+{
+    if (f->pool_class != HEAP_BLOCK_BIG) {
+        gc_scribble(f->body, f->words);
+        pool_free(cx->pool, f, f->pool_class);
+        return;
+    }
+    Value *block = (Value *)(void *)f - FRAGMENT_BIG_HEAD;
+    gc_block_free(cx, block, HEAP_BLOCK_BIG, (size_t)block[0]);
+}
+
+void fragment_free(HeapCtx *cx, Fragment *f)
+{
+    handle_list_release(cx->env, f->handles);
+    holds_release_all(cx, f->holds);
+    fragment_free_shell(cx, f);
+}
+
+/* ---- adoption ----------------------------------------------------------------------------- */
+
+/* Puts the fragment's handles in front of the heap's; answers their off-heap bytes. */
+static size_t adopt_handles(Heap *heap, const Fragment *f)
+{
+    size_t bytes = 0;
+    for (Value v = f->handles; v;) {
+        Value *link = handle_link(obj_of(v));
+        bytes += handle_charge(obj_of(v));
+        v = *link;
+        if (!v) {
+            *link = heap->handles;
+            heap->handles = f->handles;
+        }
+    }
+    return bytes;
+}
+
+Value heap_adopt(Heap *heap, Fragment *f)
+{
+#ifdef MAGGIE_DEBUG
+    Value where;
+    assert(fragment_verify(f, &where) == NULL);
+#endif
+    Value root = f->root;
+    size_t offheap = fragments_offheap(heap) + adopt_handles(heap, f) + 1023;
+    size_t kib = offheap >> 10 > UINT32_MAX ? UINT32_MAX : offheap >> 10;
+    size_t words = fragments_words(heap) + f->words;
+    unsigned count = fragments_count(heap);
+    f->root = words;
+    f->handles = (uint32_t)hash_mix64((uint64_t)heap->salt << 32 ^ words) | (uint64_t)kib << 32;
+    f->info = (uint16_t)(count < UINT16_MAX ? count + 1 : count);
+    f->next = heap->fragments;
+    heap->fragments = f;
+    return root;
+}
+
+size_t heap_adopted_words(const Heap *heap)
+{
+    return fragments_words(heap) + fragments_offheap(heap) / GC_WORD;
+}
+
+/* ---- the first block of a process --------------------------------------------------------- */
+
+/* The heap takes the handles and holds of the copy. */
+static Status heap_take_copied(Heap *heap, Copier *c)
+{
+    if (!c->handles && !c->holds)
+        return STATUS_OK;
+    STATUS_FORWARD(heap_need_ext(heap, c->cx));
+    for (Value v = c->handles; v; v = *handle_link(obj_of(v)))
+        heap->ext->offheap_young += handle_charge(obj_of(v));
+    heap->handles = c->handles;
+    heap->ext->holds = c->holds;
+    c->handles = VALUE_NONE;
+    c->holds = NULL;
+    return STATUS_OK;
+}
+
+static Status heap_init_placed(Heap *heap, Copier *c, size_t stack_words, uint32_t salt)
+{
+    size_t used = (size_t)(c->top - c->base);
+    STATUS_FORWARD(heap_init(heap, c->cx, stack_words + used + HEAP_STACK_RED_ZONE, salt));
+    copier_place(c, heap->hi - used, NULL);
+    heap->hp = heap->hi - used;
+    return heap_take_copied(heap, c);
+}
+
+Status heap_init_with_copy(Heap *heap, HeapCtx *cx, Heap *source, Value root, size_t stack_words,
+                           uint32_t salt, Value *out)
+{
+    (void)source;
+    memset(heap, 0, sizeof *heap);
+    *out = root;
+    Copier c;
+    copier_init(&c, cx);
+    Value scratch[COPY_SCRATCH];
+    CopyBuffer buffer = {.block = scratch, .words = COPY_SCRATCH, .borrowed = true};
+    copier_use(&c, &buffer);
+    if (copy_needed(root))
+        STATUS_FORWARD(copier_run(&c, root, NULL));
+    else if (value_is_ptr(root))
+        STATUS_FORWARD(copier_hold(&c, obj_of(root)));
+    Status status = heap_init_placed(heap, &c, stack_words, salt);
+    if (status != STATUS_OK) {
+        copier_drop(&c);
+        heap_destroy(heap, cx);
+        return status;
+    }
+    if (copy_needed(root))
+        *out = value_ptr(c.base);
+    return STATUS_OK;
+}
+
+/* ---- frozen copies ------------------------------------------------------------------------ */
+
+/* The new region's salt: not from an address, and seldom the same for two regions of a heap. */
+static uint32_t frozen_salt(const Heap *source, size_t words)
+{
+    uint64_t salt = source ? source->salt : 0;
+    return (uint32_t)hash_mix64(salt << 32 ^ words ^
+                                (source ? (uint64_t)(source->hi - source->hp) << 16 : 0));
+}
+
+static Status frozen_place(Copier *c, const Heap *source, Region **region)
+{
+    size_t words = (size_t)(c->top - c->base);
+    Status status = region_alloc(c->cx->env, words, false, region);
+    if (status != STATUS_OK) {
+        copier_drop(c);
+        return status;
+    }
+    Region *r = *region;
+    copier_place(c, r->body, r);
+    r->top = c->top;
+    r->salt = frozen_salt(source, words);
+    r->handles = c->handles;
+    r->holds = c->holds;
+    return STATUS_OK;
+}
+
+Status frozen_copy(Heap *source, HeapCtx *cx, Value v, Value *out, Region **region, Value *culprit)
+{
+    *out = v;
+    *region = NULL;
+    if (culprit)
+        *culprit = VALUE_NIL;
+    if (!value_is_ptr(v))
+        return STATUS_OK;
+    if (!copy_needed(v)) {
+        *region = region_of(obj_of(v));
+        region_retain(*region);
+        return STATUS_OK;
+    }
+    Copier c;
+    copier_init(&c, cx);
+    c.flags = OBJ_F_FROZEN;
+    c.prefix = 1;
+    Value scratch[COPY_SCRATCH];
+    CopyBuffer buffer = {.block = scratch, .words = COPY_SCRATCH, .borrowed = true};
+    copier_use(&c, &buffer);
+    STATUS_FORWARD(copier_run(&c, v, culprit));
+    STATUS_FORWARD(frozen_place(&c, source, region));
+    *out = value_ptr((*region)->body + 1);
+    return STATUS_OK;
+}
