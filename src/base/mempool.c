@@ -175,8 +175,9 @@ void pool_local_init(PoolLocal *local, PoolGlobal *global)
     memset(local, 0, sizeof *local);
     local->global = global;
     local->malloc_mode = global->malloc_mode;
+    /* In malloc mode a batch of no blocks makes the fast paths give way to the slow ones. */
     for (uint32_t c = 0; c < POOL_CLASS_COUNT; c++)
-        local->list[c].batch = batch_length(c);
+        local->list[c].batch = global->malloc_mode ? 0 : batch_length(c);
     lock_acquire(&global->lock);
     local->next = global->locals;
     if (local->next)

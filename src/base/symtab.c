@@ -253,10 +253,8 @@ Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id)
         return STATUS_OK;
     lock_acquire(&table->lock);
     Status status = STATUS_OK;
-#ifndef MAGGIE_MUTANT_SYMTAB_NO_RECHECK
     /* Somebody may have added it since. */
     *id = table_find(table, table->table, bytes, len, hash);
-#endif
     if (*id == 0)
         status = symbol_add(table, bytes, len, hash, id);
     lock_release(&table->lock);

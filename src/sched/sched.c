@@ -95,6 +95,16 @@ static Task *take_next(SchedImpl *s)
     return atom_xchg(&s->next_task, (Task *)NULL);
 }
 
+static bool handover_allowed(const SchedImpl *s)
+{
+#ifdef MAGGIE_MUTANT_SCHED_NO_CAP
+    (void)s;
+    return true;
+#else
+    return s->handovers < HANDOVER_MAX;
+#endif
+}
+
 /* The task in the slot, if it may run now; else it goes to its queue. */
 static Task *pick_next(SchedImpl *s)
 {
@@ -102,7 +112,7 @@ static Task *pick_next(SchedImpl *s)
     if (!task)
         return NULL;
     uint32_t higher = (1u << LEVEL_OF_PRIO(task->prio)) - 1;
-    if (s->pub.reds > 0 && s->handovers < HANDOVER_MAX && (s->nonempty & higher) == 0) {
+    if (s->pub.reds > 0 && handover_allowed(s) && (s->nonempty & higher) == 0) {
         s->handovers++;
         STAT_ADD(s, handovers, 1);
         return task;

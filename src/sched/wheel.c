@@ -313,6 +313,12 @@ bool timer_cancel(Sched *self, Timer *timer)
         lock_acquire(&wheel->lock);
         bool pending = timer->link.next != NULL;
         bool running = wheel->running == timer && wheel->expirer != self;
+#ifdef MAGGIE_MUTANT_TIMER_CANCEL
+        if (pending) {
+            lock_release(&wheel->lock);
+            return true;
+        }
+#endif
         if (pending) {
             list_remove(timer);
             count_add(wheel, (uint32_t)-1);
