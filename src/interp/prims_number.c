@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prims_number.c - arithmetic and comparison of SmallInteger, BigInteger and Float.
  * Two machine integers and two doubles are done here; everything else with integers is a BigJob.
- * Threads: the owner of the process; jobs that take long run on dirty threads on copied operands. */
+ * Threads: the owner of the process; long jobs run on dirty threads on copied operands. */
 #include "numops.h"
 
 #include <assert.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* valueops.h - `=` and `hash` of the built-in kinds of values without a send.
  *
- * Built in are SmallInteger, BigInteger, Float, Character, String, Symbol, nil, true, false, classes
- * and processes, and exactly those: an instance of a subclass of String may have methods of its own.
+ * Built in are SmallInteger, BigInteger, Float, Character, String, Symbol, nil, Booleans, classes
+ * and processes, and exactly those: an instance of a subclass of String may have own methods.
  * For them value_equal_builtin is what `=` answers and value_hash_builtin follows what `hash`
  * answers, so that one table may hold them beside keys whose hash came from Maggie code.
  *
