@@ -39,7 +39,7 @@
 /* Blocks and fragments that came from the Env instead of a pool class. */
 #define HEAP_BLOCK_BIG 15
 
-/* Collector stress mode: heap_try_alloc fails now and then although there is room. */
+/* Collector stress mode: see heap_try_alloc. */
 #if defined(MAGGIE_GC_STRESS_DEFAULT) && !defined(MAGGIE_GC_STRESS)
 #define MAGGIE_GC_STRESS 1
 #endif
@@ -87,7 +87,6 @@ typedef struct HeapEnv {
     size_t default_cap_bytes; /* I8: heap cap of a process unless it sets one; 0: none */
     size_t stack_cap_bytes;   /* M7: stack budget, default 64 MiB; 0: none */
     size_t copy_cap_words;    /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
-    bool stress; /* MAGGIE_GC_STRESS builds: allocations fail now and then for nothing */
     bool verify; /* check I2 and every root after every collection */
     /* Called for the code pointers found in live closures during a collection that is not minor;
      * repeats are possible. */
@@ -117,7 +116,7 @@ typedef struct HeapCtx {
     HeapCounters counters; /* owner only */
 } HeapCtx;
 
-/* Defaults of the VM-wide settings (stress as the build says). Set the others afterwards. */
+/* Defaults of the VM-wide settings. Set the others afterwards. */
 void heap_env_init(HeapEnv *henv, Env *env, PoolGlobal *pools);
 
 typedef struct Heap {
@@ -129,12 +128,11 @@ typedef struct Heap {
     struct HeapExt *ext;  /* old space, large objects, remembered set, regions held, cap; or NULL */
     uint32_t salt;        /* identity hashes: block offset mixed with this (section 8) */
     uint8_t block_class;  /* pool class of the block, HEAP_BLOCK_BIG when from env */
-    uint8_t stress_armed; /* stress mode: allocations left until one fails; HEAP_STRESS_OFF */
+    uint8_t stress_armed; /* stress mode: allocations fail until the next collection */
     uint8_t streak;       /* collections since the process waited, and HEAP_STREAK_GROW */
     uint8_t hashed; /* young objects whose hash was asked for; HEAP_HASHED_MANY: not counted */
 } Heap;
 
-#define HEAP_STRESS_OFF 0xFF
 #define HEAP_STREAK_GROW 0x80
 #define HEAP_HASHED_MANY 0xFF
 
@@ -164,25 +162,32 @@ Status heap_set_cap(Heap *heap, HeapCtx *cx, size_t bytes) MUST_CHECK;
 
 /* ---- allocation -------------------------------------------------------------------------- */
 
-/* `total` words (header included) below hp, or NULL when the block has no room above `stack_end`.
- * `total` must be <= HEAP_LARGE_WORDS + 3. Contents undefined: the caller fills every word. */
-static inline Object *heap_try_alloc(Heap *heap, const Value *stack_end, size_t total)
+/* Would heap_try_alloc succeed? */
+static inline bool heap_has_room(const Heap *heap, const Value *stack_end, size_t total)
 {
 #ifdef MAGGIE_GC_STRESS
     /* Armed by the interpreter before each operation that may allocate, disarmed by heap_collect:
      * so each operation fails once and then succeeds when it is started over. */
     if (heap->stress_armed) {
-        return NULL;
+        return false;
     }
 #endif
-    if (__builtin_expect((size_t)(heap->hp - stack_end) < total + HEAP_STACK_RED_ZONE ||
-                             heap->hp < stack_end,
-                         0)) {
+    return __builtin_expect((size_t)(heap->hp - stack_end) >= total + HEAP_STACK_RED_ZONE &&
+                                heap->hp >= stack_end,
+                            1);
+}
+
+/* `total` words (header included) below hp, or NULL when the block has no room above `stack_end`.
+ * `total` must be <= HEAP_LARGE_WORDS + 3. Contents undefined: the caller fills every word. */
+static inline Object *heap_try_alloc(Heap *heap, const Value *stack_end, size_t total)
+{
+    if (!heap_has_room(heap, stack_end, total)) {
         return NULL;
     }
     heap->hp -= total;
     return (Object *)heap->hp;
 }
+
 /* Any size: small ones as above, large ones in their own block. Header and size word are written; the
  * contents of small ones are undefined, those of large ones are zero words, so that they may be
  * filled in pieces, with safepoints between. kind/pad/class as obj_header. Answers STATUS_HEAP_FULL
@@ -271,6 +276,11 @@ Value heap_adopt(Heap *heap, Fragment *f);
 void fragment_free(HeapCtx *cx, Fragment *f);
 /* Words that heap_adopt added since the last collection, off-heap bytes included. */
 size_t heap_adopted_words(const Heap *heap);
+
+/* Calls fn for runs of words that together contain every word of every object of the heap, and the
+ * stack; also stale ones, and bytes that are no Values. For conservative questions ("could this
+ * immediate still be referred to?"). */
+void heap_each_run(const Heap *heap, void (*fn)(void *arg, const Value *first, size_t n), void *arg);
 
 /* ---- become ------------------------------------------------------------------------------ */
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* actor_int.h - what the files of this folder share. Not for other folders.
+ * Threads: as process.h; the node's lock guards what its comment says. */
+#ifndef MAGGIE_ACTOR_INT_H
+#define MAGGIE_ACTOR_INT_H
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "atomics.h"
+#include "lock.h"
+#include "process.h"
+
+/* A table index is slab << SLOT_BITS | slot: a slab holds fewer than 2^SLOT_BITS processes, the
+ * numbers in between are not used. */
+#define SLOT_BITS 13
+#define SLOTS_PER_SLAB ((uint32_t)(POOL_SLAB_SIZE / sizeof(Process)))
+_Static_assert(POOL_SLAB_SIZE / sizeof(Process) <= 1u << SLOT_BITS, "a slab's slots have numbers");
+#define SLOT_NONE UINT32_MAX
+#define SLOT_BATCH 32u /* between a context's cache and the node's list */
+#define GENERATION_MAX ((1u << VALUE_PID_GENERATION_BITS) - 1)
+
+struct ActorNode {
+    ActorConfig config;
+    Process **slabs; /* published with release; entries never change */
+    uint32_t nslabs_max;
+    uint32_t nslabs; /* published with release after its slab */
+    Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error;
+
+    Lock lock; /* level 1; guards what follows */
+    uint32_t fresh;      /* slots never used so far: next slab and slot */
+    uint32_t fresh_slot;
+    uint32_t nmade;      /* slots handed out for the first time */
+    uint32_t nretired;   /* generation used up */
+    uint32_t free_head;  /* linked by Process.next_free; SLOT_NONE */
+    ActorCtx *contexts;
+    int64_t closed_live; /* sum of `live` of closed contexts */
+};
+
+static inline Process *process_of_task(Task *task)
+{
+    return (Process *)(void *)((char *)task - offsetof(Process, task));
+}
+
+/* ---- table.c ---- */
+static inline Process *slot_at(const ActorNode *node, uint32_t index)
+{
+    /* acquire: pairs with the release in table_add_slab, publishes the zeroed slab */
+    Process *slab = atom_load_acq(&node->slabs[index >> SLOT_BITS]);
+    return slab + (index & ((1u << SLOT_BITS) - 1));
+}
+/* Counts a start or an end for actor_process_count. */
+void actor_count(ActorCtx *cx, int change);
+/* A dead process's slot: new pid, then through the epoch back to the table. */
+void slot_release(ActorCtx *cx, Process *p);
+/* Calls fn for every slot that was ever handed out. */
+void table_each(ActorNode *node, void (*fn)(void *arg, Process *p), void *arg);
+
+/* ---- mailbox.c ---- */
+void mailbox_open(Process *p);
+/* Closes; answers the first of the signals that were still in it (linked up to NULL). */
+Fragment *mailbox_close(Process *p);
+/* The next signal in order of arrival, or NULL when there is none (or its link is not there yet:
+ * then process_has_signals stays true). */
+Fragment *mailbox_next(Process *p);
+
+/* ---- signal.c ---- */
+/* What happens to a signal that nobody will receive: freed, a WAIT is answered. */
+void signal_refuse(ActorCtx *cx, Fragment *f);
+MUST_CHECK Status signal_new(ActorCtx *cx, Heap *source, Value root, SignalKind kind, size_t extra,
+                             Fragment **out, Value *culprit);
+
+/* ---- life.c ---- */
+/* Frees what a process holds, without reports: for the end of the node. */
+void process_discard(ActorCtx *cx, Process *p);
+
+/* ---- results.c ---- */
+/* Notes a reported end (takes f). Answers the words it had to look at to make room. */
+size_t results_receive(ActorCtx *cx, Process *p, Fragment *f);
+void results_free(const Env *env, ProcessExt *ext);
+/* p ends: tells everybody who waits and, when `parent`, its forker. */
+void results_report(ActorCtx *cx, Process *p, bool parent);
+/* Answers (takes) a WAIT signal of a process that ends, with f when there is one. */
+void results_answer(ActorCtx *cx, Process *p, Fragment *wait, Fragment *f);
+
+#endif

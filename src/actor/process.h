@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* process.h - the process: control block, identity, spawning, signals, waiting and death.
+ *
+ * A Process is a slot of the process table: type-stable memory, so a pid (26-bit index, 22-bit
+ * generation) is resolved with two loads and a comparison. It embeds its Task, Heap and mailbox.
+ * The interpreter's state is opaque here: a code pointer, a pc and a window offset (M15).
+ *
+ * Who touches what: line 1 (mailbox tail, pid) is for senders; everything else belongs to the
+ * owner, that is the scheduler now running the process, or whoever has claimed it by taking the
+ * PARKED tag from the mailbox.
+ *
+ * Reclamation: a dead slot goes back through the epoch, so a sender that has resolved a pid inside
+ * its section may push to the (closed) mailbox safely. The slot's pid is replaced before that, so
+ * no later section finds it under the old one. A slot whose generation is used up is retired (M13).
+ *
+ * States: FREE -> LIVE -> EXITING -> DEAD -> FREE. EXITING is set before any exit report is sent and
+ * CLOSED (the mailbox tail) after all of them, so that no #noproc overtakes a report (M10).
+ *
+ * Files: table.c (slots, pids, node), mailbox.c (push, take, park), signal.c (what signals mean),
+ * results.c (ends of others), life.c (spawn, timer, exit).
+ */
+#ifndef MAGGIE_PROCESS_H
+#define MAGGIE_PROCESS_H
+
+#include "epoch.h"
+#include "heap.h"
+#include "scheduler.h"
+#include "symtab.h"
+#include "timer.h"
+#include "value.h"
+
+struct Code;   /* interp */
+struct Domain; /* interp */
+
+typedef enum {
+    PROCESS_FREE,    /* or made by process_new and not started */
+    PROCESS_LIVE,
+    PROCESS_EXITING, /* sends its reports */
+    PROCESS_DEAD     /* closed; memory is being given back */
+} ProcessState;
+
+/* What a live process waits for; shown by tools and by the deadlock report (D15). */
+#define PROCESS_WAITS(X)                                                                           \
+    X(NOTHING, "running")                                                                          \
+    X(RECEIVE, "receive")                                                                          \
+    X(SLEEP, "sleep:")                                                                             \
+    X(RESULT, "wait")                                                                              \
+    X(DIRTY, "blocking call")                                                                      \
+    X(OUTPUT, "output")
+typedef enum {
+#define PROCESS_WAIT_ENUM(id, name) PROCESS_WAIT_##id,
+    PROCESS_WAITS(PROCESS_WAIT_ENUM)
+#undef PROCESS_WAIT_ENUM
+} ProcessWait;
+const char *process_wait_name(unsigned wait);
+
+/* Kinds of signals; Fragment.kind. The numbers 16.. are reserved for links, monitors and groups. */
+typedef enum {
+    SIGNAL_MESSAGE, /* root: the MailboxMessage object */
+    SIGNAL_EXIT,    /* root: reason; body[0] = sender pid or nil; info = SIGNAL_EXIT_* */
+    SIGNAL_WAIT,    /* body[0] = pid of who waits for our result, body[1] = our pid */
+    SIGNAL_RESULT   /* body[0] = pid of a process that ended; body[1] = its reason and root its
+                       result; when body[1] is 0, root is an Array {reason. result} */
+} SignalKind;
+
+enum { SIGNAL_EXIT_TRAPPABLE = 0, SIGNAL_EXIT_KILL = 1 };
+
+/* How another process ended. */
+typedef struct ProcessResult {
+    Value pid; /* VALUE_NIL: free entry */
+    Value reason;
+    Value result;
+} ProcessResult;
+
+/* What only some processes need; allocated on first use. */
+typedef struct ProcessExt {
+    Value dictionary;   /* process-local storage: a Dictionary, or nil */
+    Value bindings;     /* top-level variables of evaluated code (D3): Dictionary name -> Cell, or nil */
+    ProcessResult *results; /* open addressing by pid; results.c */
+    uint32_t nresults;
+    uint32_t results_cap;   /* 0 or a power of two */
+    uint32_t results_limit; /* more than these call for dropping the unreachable ones */
+    uint32_t spare;
+    Fragment *waiters;  /* SIGNAL_WAIT signals to be answered at death */
+    uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
+    void *dirty;        /* job under way (interp) */
+} ProcessExt;
+
+typedef struct Process {
+    /* line 0: the owner's, hot */
+    Heap heap;
+    struct Code *code;     /* code of the top window */
+    /* line 1: shared with senders; nothing that the owner writes per slice */
+    uint64_t mbox_tail __attribute__((aligned(64))); /* Fragment* of the last signal, or &stub, with
+                                                        MBOX_PARKED, MBOX_POKED; or MBOX_CLOSED */
+    Fragment *mbox_stub_next; /* `next` of the stub node; written by the producer that follows it */
+    Value pid;             /* immediate; changes only at death, read with acquire */
+    Task task;
+    Value exit_reason;     /* pending exit signal, or what the process ends with */
+    Value exit_result;
+    /* line 2: the owner's */
+    const uint64_t *pc __attribute__((aligned(64))); /* instruction to execute next (or again) */
+    uint32_t window;       /* offset of the top window from heap.lo, in words */
+    uint32_t live;         /* live height of the top window at the last safepoint */
+    Fragment *mbox_walk;   /* signals taken from the tail but not yet sorted: next one to look at */
+    Fragment *mbox_walk_last;
+    Fragment *msg_first;   /* messages in order of arrival, private */
+    Fragment **msg_end;    /* where the next message is linked */
+    uint64_t serial;       /* home tokens handed out */
+    struct Code *pending;  /* callee of an interrupted call: entered again at the next slice */
+    /* line 3: the owner's */
+    uint16_t pending_base; /* its window, relative to `window` */
+    uint16_t pending_argc;
+    uint32_t nmessages;    /* in the private queue; written by the owner, read by tools (relaxed) */
+    struct { uint64_t a, b, c; Value root; } resume; /* PrimResume of a primitive that yielded */
+    struct Domain *domain; /* authority (D20), shared, counted by the VM */
+    ProcessExt *ext;
+    uint8_t state;         /* ProcessState; written by the owner, atomic */
+    uint8_t wait;          /* ProcessWait; written by the owner, read by tools (relaxed) */
+    uint8_t flags;         /* PROCESS_F_* */
+    uint8_t priority;      /* TaskPrio; fixed while the process lives */
+    uint32_t next_free;    /* slot of the table while free */
+    /* line 4 */
+    Value parent;          /* pid of who forked it, or nil; a free slot remembers it. Atomic */
+    uint32_t timer_fired;  /* set by the timer of the present wait; atomic */
+    uint32_t abnormal;     /* how it ended: what a free slot remembers; atomic */
+    union {
+        Timer timer;       /* sleep:, receive: time-outs */
+        EpochEntry epoch;  /* of a dead slot on its way back to the table */
+    };
+} Process;
+
+enum {
+    PROCESS_F_TIMER = 1,      /* timer was started for the present wait */
+    PROCESS_F_EXIT_PENDING = 4, /* exit_reason holds a reason to deliver at the next safepoint */
+    PROCESS_F_KILLED = 8,     /* untrappable */
+    PROCESS_F_TERMINATING = 16, /* ensure: blocks of a termination are running */
+    PROCESS_F_MAIN = 32,      /* its end is reported to the VM (embedder waits for it) */
+    PROCESS_F_RESERVE = 64    /* StackOverflow was signalled, handlers run in the reserve (M7) */
+};
+
+_Static_assert(sizeof(Process) == 320, "idle processes are counted in bytes: 320 and a first block");
+
+/* Tags of mbox_tail. Fragments and the stub are 8-byte aligned. */
+#define MBOX_PARKED UINT64_C(1) /* the owner sleeps; who takes this tag away makes it ready */
+#define MBOX_CLOSED UINT64_C(2) /* the whole word: the process is dead */
+#define MBOX_POKED UINT64_C(4)  /* something without a signal happened: the owner must not park */
+#define MBOX_TAGS UINT64_C(7)
+
+/* Process table and process-wide services of one VM. */
+typedef struct ActorNode ActorNode;
+typedef struct ActorCtx ActorCtx;
+
+#define ACTOR_PROCESSES_DEFAULT (UINT32_C(1) << 22)
+
+typedef struct ActorConfig {
+    Env *env;
+    HeapEnv *heap_env;
+    PoolGlobal *pools;
+    Symtab *symtab;         /* the symbols of exit reasons are interned at create */
+    uint32_t max_processes; /* +P; 0: ACTOR_PROCESSES_DEFAULT; at most 2^25 */
+    TaskRun run;            /* interp's process runner */
+    /* The context of the scheduler that calls. NULL: dying processes free their queues at once. */
+    ActorCtx *(*ctx_of)(Sched *sched);
+    /* A process with PROCESS_F_MAIN has ended and sent its reports; exit_reason and exit_result are
+     * still readable. May be NULL. */
+    void (*main_ended)(void *ctx, Process *p);
+    /* The process dies while ext->dirty is set: whoever made that job must let go of the process.
+     * Must be given when ext->dirty is ever used. */
+    void (*abandon_dirty)(void *ctx, Process *p);
+    /* Writes text for an exit reason that is no Symbol, String or number into out (at most n bytes),
+     * answers its length. May be NULL. */
+    size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);
+    void *ctx;
+} ActorConfig;
+
+/* What a running scheduler (or an outside thread, with its own) brings along. Its maker sets node to
+ * epoch and zeroes the rest; it stays where it is until actor_ctx_close. */
+struct ActorCtx {
+    ActorNode *node;
+    SchedGroup *group;
+    Sched *sched; /* NULL: outside thread */
+    HeapCtx heap;
+    EpochRecord *epoch;
+    size_t copied_words;     /* of the last process_send or spawn: charge 1 reduction per 16 */
+    uint32_t free_slots[64]; /* cached free slots of the table */
+    uint32_t nfree;
+    int64_t live;    /* processes started minus ended here; written by the owner, read relaxed */
+    uint64_t locked; /* acquisitions of the node's lock by this context (M20) */
+    bool listed;     /* in the node's list */
+    ActorCtx *next;  /* there; under the node's lock */
+    ActorCtx *prev;
+};
+
+MUST_CHECK Status actor_node_create(const ActorConfig *config, ActorNode **out);
+/* Nothing runs any more, every other context is closed: frees every process, closes cx, frees the
+ * table. The table's slabs stay mapped until the pool is destroyed. */
+void actor_node_destroy(ActorNode *node, ActorCtx *cx);
+
+/* Waits until what this context deferred has run (epoch_barrier), gives its slots back. Outside a
+ * section, before the epoch record is unregistered. After actor_node_destroy it does no harm. */
+void actor_ctx_close(ActorCtx *cx);
+
+/* Any thread; a snapshot while processes run. */
+uint32_t actor_process_count(ActorNode *node);
+/* Calls fn for every live process; only while nothing runs or from a quiescent hook. */
+void actor_each_process(ActorNode *node, void (*fn)(void *ctx, Process *p), void *ctx);
+/* Pids of live processes with a table index >= *cursor, at most n; advances *cursor and answers how
+ * many. Looks at no more than `span` slots; *cursor is UINT32_MAX at the end. Inside a section. */
+uint32_t actor_list_pids(ActorNode *node, uint32_t *cursor, uint32_t span, Value *pids, uint32_t n);
+
+/* ---- spawning ----------------------------------------------------------------------------- */
+
+/* A slot with pid, mailbox and default fields (normal priority), no heap yet; not visible to anybody
+ * until process_start. PROCESS_LIMIT when the table is full. */
+MUST_CHECK Status process_new(ActorCtx *cx, Value parent, Process **out);
+/* Gives back a slot that was not started and whose heap was never made (or has been destroyed). */
+void process_abandon(ActorCtx *cx, Process *p);
+/* Makes it runnable: by run-next when `next`, at p->priority. */
+void process_start(ActorCtx *cx, Process *p, bool next);
+/* Salt for the heap of a process: differs from process to process, the same in every run of a seed. */
+uint32_t process_salt(const Process *p);
+/* Home tokens: special immediates that no Maggie expression can hold. A token names one activation
+ * of a method with blocks that contain ^, in one process; in a copy it must not name one of the
+ * receiver. process_send does that itself. */
+#define HOME_TOKEN_FORK VALUE_MAKE(VALUE_TAG_SPECIAL, 14) /* in a forked closure: ^ ends the process */
+#define HOME_TOKEN_DEAD VALUE_MAKE(VALUE_TAG_SPECIAL, 15) /* in a message: ^ cannot return */
+#define HOME_TOKEN_FIRST VALUE_MAKE(VALUE_TAG_SPECIAL, 16)
+/* Replaces every home token in the closures of a run of objects (a fragment's body, a first block). */
+void process_map_home_tokens(Value *first, const Value *end, Value token);
+
+/* ---- pids --------------------------------------------------------------------------------- */
+
+/* The process of a pid, or NULL when it is gone. Inside an epoch section; the answer may close its
+ * mailbox at any moment but its memory stays a Process until the section ends. */
+Process *process_of_pid(ActorNode *node, Value pid);
+/* False from the moment the process began to exit. Inside a section. */
+bool process_is_alive(ActorNode *node, Value pid);
+/* "<0.INDEX.GENERATION>"; at most PROCESS_PID_TEXT bytes with the NUL. Answers the length. */
+#define PROCESS_PID_TEXT 32
+size_t process_pid_text(Value pid, char out[PROCESS_PID_TEXT]);
+
+/* ---- signals ------------------------------------------------------------------------------ */
+
+/* Pushes a signal (takes it). False when the mailbox is closed: the signal has been freed (and,
+ * for WAIT, answered with #noproc). Any thread inside an epoch section. `next`: the receiver may
+ * take the run-next slot of the calling scheduler. */
+bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next);
+
+/* D1 copy of `message` (an object of `from`'s heap) in a MailboxMessage with `selector` (a Symbol or
+ * nil), and push. `from` may be NULL for outside threads: then sender is nil and the message must be
+ * an immediate or frozen. STATUS_NO_PROCESS when the receiver is gone; STATUS_NOT_SENDABLE with the
+ * *culprit; STATUS_COPY_TOO_BIG, STATUS_NO_MEMORY. Sets cx->copied_words. */
+MUST_CHECK Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
+                               Value *culprit);
+/* A message whose payload has been copied out already with SIGNAL_MESSAGE_EXTRA words (takes f). */
+#define SIGNAL_MESSAGE_EXTRA 4
+MUST_CHECK Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selector,
+                                        Fragment *f);
+/* Exit signal with a reason. kill: untrappable. `from` NULL: as in process_send. */
+MUST_CHECK Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bool kill);
+
+/* Owner: sorts arrived signals: messages to the private queue, exits to exit_reason, results and
+ * waiters to ext. Cheap when nothing arrived. Charges *reductions, and stops when they are used up
+ * (process_has_signals stays true). */
+void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions);
+static inline bool process_has_signals(const Process *p)
+{
+    /* relaxed: only a hint; process_fetch_signals acquires, and process_park decides */
+    return __atomic_load_n(&p->mbox_tail, __ATOMIC_RELAXED) !=
+               (uint64_t)(uintptr_t)&p->mbox_stub_next ||
+           p->mbox_walk != NULL;
+}
+/* Owner: the oldest message, adopted into the heap: its MailboxMessage; VALUE_NONE when none. */
+Value process_take_message(Process *p);
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+/* Owner, last action of the slice: publishes PARKED unless a signal or a poke arrived meanwhile or
+ * an exit is pending. True: the process is parked (do not touch it any more), answer TASK_PARKED.
+ * False: fetch signals and look again. */
+bool process_park(Process *p, ProcessWait why);
+/* Makes a parked process ready; the next attempt of a running one to park fails, so that what the
+ * caller published before is seen either way. Nothing happens to a dead one. Any thread; the caller
+ * need not know whether p is still the same process: a wake-up too many does no harm. */
+void process_unpark(ActorCtx *cx, Process *p);
+/* The same for threads without a context. `self` is the calling scheduler or NULL. */
+void process_unpark_in(Sched *self, SchedGroup *group, Process *p);
+/* Starts the process's timer for the present wait; one that still runs is stopped first. */
+void process_start_timer(ActorCtx *cx, Process *p, uint64_t delay_ns);
+/* The started timer has expired. */
+bool process_timer_fired(const Process *p);
+void process_stop_timer(ActorCtx *cx, Process *p);
+
+/* ---- ends of others (D5) -------------------------------------------------------------------- */
+
+/* How `pid` ended, when that was reported to p. */
+bool process_result(const Process *p, Value pid, Value *reason, Value *result);
+/* Asks `pid` to report its end to p. *gone: it is not there any more and will not report (look for
+ * a report once more after fetching signals). */
+MUST_CHECK Status process_request_result(ActorCtx *cx, Process *p, Value pid, bool *gone);
+void process_forget_result(Process *p, Value pid);
+/* What is known about a process that is gone and left p no report: #noproc when it is not known to
+ * have ended normally, nil when it ended normally (a forker gets no report of a normal end without
+ * result) or its slot has been taken by another since. */
+Value process_gone_reason(ActorCtx *cx, Process *p, Value pid);
+/* Drops reports about pids for which is_live answers false. */
+void process_prune_results(Process *p, bool (*is_live)(void *arg, Value pid), void *arg);
+
+/* ---- death -------------------------------------------------------------------------------- */
+
+/* Owner: ends the process with p->exit_reason and p->exit_result: reports, closes, frees. The
+ * process must not be touched afterwards. */
+void process_exit(ActorCtx *cx, Process *p);
+
+/* The extension, made when missing. */
+MUST_CHECK Status process_ext(ActorCtx *cx, Process *p, ProcessExt **out);
+/* Root ranges the process struct itself holds (not the stack). */
+void process_visit_roots(Process *p, HeapVisit visit, void *arg);
+
+#endif
