@@ -14,6 +14,8 @@
 
 #include "utf8.h"
 
+#define NOINLINE __attribute__((noinline))
+
 static AstNode *parse_unary_expr(Parser *p);
 static AstNode *parse_binary_expr(Parser *p);
 
@@ -125,7 +127,7 @@ static AstNode *parse_character(Parser *p)
 }
 
 /* A literal that is one token; NULL without an error when the current token is none. */
-static AstNode *parse_simple_literal(Parser *p)
+static NOINLINE AstNode *parse_simple_literal(Parser *p)
 {
     switch (tok(p)) {
     case TOKEN_INTEGER: return parse_integer(p);
@@ -154,7 +156,7 @@ static AstNode *parse_keyword_element(Parser *p)
 
 static AstNode *parse_literal_array(Parser *p);
 
-static AstNode *parse_array_element(Parser *p, Token open)
+static AstNode *parse_array_element(Parser *p, LangSpan open)
 {
     switch (tok(p)) {
     case TOKEN_LPAREN: case TOKEN_HASH_PAREN:
@@ -176,12 +178,12 @@ static AstNode *parse_array_element(Parser *p, Token open)
 }
 
 /* At `#(`, or at `(` inside a literal array. */
-static AstNode *parse_literal_array(Parser *p)
+static NOINLINE AstNode *parse_literal_array(Parser *p)
 {
-    Token open = p->now.token;
+    LangSpan open = p->now.token.span;
     size_t mark = p->scratch_len;
-    AstNode *node = parser_node(p, AST_LITERAL_ARRAY, open.span);
-    if (!node || !parser_enter(p, open.span)) return NULL;
+    AstNode *node = parser_node(p, AST_LITERAL_ARRAY, open);
+    if (!node || !parser_enter(p, open)) return NULL;
     parser_advance(p);
     while (tok(p) != TOKEN_RPAREN) {
         AstNode *element = parse_array_element(p, open);
@@ -193,16 +195,16 @@ static AstNode *parse_literal_array(Parser *p)
     parser_advance(p);
     parser_leave(p);
     node->as.list.items = parser_pop_list(p, mark, sizeof(AstNode *), &node->as.list.count);
-    node->span = lang_span_join(open.span, p->last);
+    node->span = lang_span_join(open, p->last);
     return node;
 }
 
 /* -- brackets ----------------------------------------------------------------------------- */
 
-static AstNode *parse_parenthesis(Parser *p)
+static NOINLINE AstNode *parse_parenthesis(Parser *p)
 {
-    Token open = p->now.token;
-    if (!parser_enter(p, open.span)) return NULL;
+    LangSpan open = p->now.token.span;
+    if (!parser_enter(p, open)) return NULL;
     parser_advance(p);
     AstNode *inside = parse_expression(p);
     parser_leave(p);
@@ -222,7 +224,7 @@ static AstNode *parse_parenthesis(Parser *p)
 }
 
 /* `:a :b |`, perhaps nothing. */
-static bool parse_block_params(Parser *p, AstVarList *out)
+static NOINLINE bool parse_block_params(Parser *p, AstVarList *out)
 {
     size_t mark = p->scratch_len;
     if (tok(p) != TOKEN_COLON) return true;
@@ -249,15 +251,15 @@ static bool parse_block_inside(Parser *p, AstBlock *block)
 {
     if (!parse_block_params(p, &block->params)) return false;
     if (tok(p) == TOKEN_BAR && !parse_temps(p, &block->temps)) return false;
-    check_duplicates(p, &block->params, &block->temps, "block parameter", "");
+    check_duplicates(p, &block->params, "block parameter", &block->temps, "");
     return parse_statements(p, TOKEN_RBRACKET, &block->statements);
 }
 
-static AstNode *parse_block(Parser *p)
+static NOINLINE AstNode *parse_block(Parser *p)
 {
-    Token open = p->now.token;
-    AstNode *node = parser_node(p, AST_BLOCK, open.span);
-    if (!node || !parser_enter(p, open.span)) return NULL;
+    LangSpan open = p->now.token.span;
+    AstNode *node = parser_node(p, AST_BLOCK, open);
+    if (!node || !parser_enter(p, open)) return NULL;
     node->as.block = parser_alloc(p, sizeof(AstBlock));
     parser_advance(p);
     bool ok = node->as.block && parse_block_inside(p, node->as.block);
@@ -268,16 +270,16 @@ static AstNode *parse_block(Parser *p)
         return NULL;
     }
     parser_advance(p);
-    node->span = lang_span_join(open.span, p->last);
+    node->span = lang_span_join(open, p->last);
     return node;
 }
 
-static AstNode *parse_dyn_array(Parser *p)
+static NOINLINE AstNode *parse_dyn_array(Parser *p)
 {
-    Token open = p->now.token;
+    LangSpan open = p->now.token.span;
     size_t mark = p->scratch_len;
-    AstNode *node = parser_node(p, AST_DYN_ARRAY, open.span);
-    if (!node || !parser_enter(p, open.span)) return NULL;
+    AstNode *node = parser_node(p, AST_DYN_ARRAY, open);
+    if (!node || !parser_enter(p, open)) return NULL;
     parser_advance(p);
     while (tok(p) != TOKEN_RBRACE) {
         AstNode *element = parse_expression(p);
@@ -295,7 +297,7 @@ static AstNode *parse_dyn_array(Parser *p)
     }
     parser_advance(p);
     node->as.list.items = parser_pop_list(p, mark, sizeof(AstNode *), &node->as.list.count);
-    node->span = lang_span_join(open.span, p->last);
+    node->span = lang_span_join(open, p->last);
     return node;
 }
 
@@ -316,12 +318,12 @@ static bool parse_pair(Parser *p, AstPair *pair)
     return true;
 }
 
-static AstNode *parse_dictionary(Parser *p)
+static NOINLINE AstNode *parse_dictionary(Parser *p)
 {
-    Token open = p->now.token;
+    LangSpan open = p->now.token.span;
     size_t mark = p->scratch_len;
-    AstNode *node = parser_node(p, AST_DICTIONARY, open.span);
-    if (!node || !parser_enter(p, open.span)) return NULL;
+    AstNode *node = parser_node(p, AST_DICTIONARY, open);
+    if (!node || !parser_enter(p, open)) return NULL;
     parser_advance(p);
     while (parser_starts_expression(tok(p))) {
         AstPair pair;
@@ -336,25 +338,24 @@ static AstNode *parse_dictionary(Parser *p)
     parser_advance(p);
     AstDictionary *d = &node->as.dictionary;
     d->pairs = parser_pop_list(p, mark, sizeof(AstPair), &d->count);
-    node->span = lang_span_join(open.span, p->last);
+    node->span = lang_span_join(open, p->last);
     return node;
 }
 
 /* -- primaries ---------------------------------------------------------------------------- */
 
-static AstNode *parse_assignment(Parser *p)
+static NOINLINE AstNode *parse_assignment(Parser *p)
 {
-    Token name = p->now.token;
-    AstNode *node = parser_node(p, AST_ASSIGN, name.span);
-    if (!node || !parser_enter(p, name.span)) return NULL;
-    node->as.assign.target.text = name.text;
-    node->as.assign.target.span = name.span;
+    AstNode *node = parser_node(p, AST_ASSIGN, p->now.token.span);
+    if (!node || !parser_enter(p, node->span)) return NULL;
+    node->as.assign.target.text = p->now.token.text;
+    node->as.assign.target.span = node->span;
     parser_advance(p);
     parser_advance(p);
     node->as.assign.value = parse_expression(p);
     parser_leave(p);
     if (!node->as.assign.value) return NULL;
-    node->span = lang_span_join(name.span, p->last);
+    node->span = lang_span_join(node->span, p->last);
     return node;
 }
 
@@ -370,7 +371,7 @@ static AstNode *parse_identifier(Parser *p)
 }
 
 /* self, super, nil ...; a following := deserves its own message. */
-static AstNode *parse_reserved(Parser *p)
+static NOINLINE AstNode *parse_reserved(Parser *p)
 {
     char text[PARSER_DESCRIBE_MAX];
     Token word = p->now.token;
@@ -390,14 +391,16 @@ static AstNode *parse_reserved(Parser *p)
 }
 
 /* No expression can start here: say why as well as possible. */
-static AstNode *no_primary(Parser *p)
+static NOINLINE AstNode *no_primary(Parser *p)
 {
     const Token *t = &p->now.token;
     if (t->kind == TOKEN_BINARY && lang_text_is(t->text, "-")) {
         parser_error_at(p, t->span, "expected an expression, found operator '-': there is no unary "
                                     "minus; write 'x negated' or '0 - x'");
-    } else if (at_text(p, TOKEN_BINARY, "<") && parser_peek_is(p, 1, TOKEN_IDENTIFIER, "primitive")) {
-        parser_error_at(p, t->span, "the only pragma is a whole body '[ <primitive> ]'");
+    } else if (at_text(p, TOKEN_BINARY, "<") && (parser_peek(p, 1).kind == TOKEN_IDENTIFIER ||
+                                                 parser_peek(p, 1).kind == TOKEN_KEYWORD)) {
+        parser_error_at(p, t->span, "expected an expression, found operator '<': the only pragma "
+                                    "is a whole body '[ <primitive> ]'");
     } else if (t->kind == TOKEN_BAR && t->span.start > 0 && t->text.ptr[-1] == '|') {
         parser_error_at(p, t->span, "expected an expression, found '|': there is no operator '||'; "
                                     "write 'a | b' or 'a or: [ b ]'");
@@ -521,7 +524,7 @@ static bool parse_keyword_message(Parser *p, AstMessage *out)
 }
 
 /* One message behind `;` or `~>`. */
-static bool parse_one_message(Parser *p, const char *after, AstMessage *out)
+static NOINLINE bool parse_one_message(Parser *p, const char *after, AstMessage *out)
 {
     char text[64];
     switch (tok(p)) {
@@ -545,30 +548,43 @@ static bool at_unary_selector(Parser *p)
     return next != TOKEN_ASSIGN && next != TOKEN_COLON;
 }
 
+/* One message sent to node. These three are functions of their own, not inlined, so that their
+ * locals do not lie on the C stack of every nesting level. */
+static NOINLINE AstNode *parse_unary_tail(Parser *p, AstNode *node)
+{
+    AstMessage message;
+    return parse_unary_message(p, &message) ? send_node(p, node, &message) : NULL;
+}
+
+static NOINLINE AstNode *parse_binary_tail(Parser *p, AstNode *node)
+{
+    AstMessage message;
+    return parse_binary_message(p, &message) ? send_node(p, node, &message) : NULL;
+}
+
+static NOINLINE AstNode *parse_keyword_tail(Parser *p, AstNode *node)
+{
+    AstMessage message;
+    return parse_keyword_message(p, &message) ? send_node(p, node, &message) : NULL;
+}
+
 static AstNode *parse_unary_expr(Parser *p)
 {
     AstNode *node = parse_primary(p);
-    while (node && at_unary_selector(p)) {
-        AstMessage message;
-        if (!parse_unary_message(p, &message)) return NULL;
-        node = send_node(p, node, &message);
-    }
+    while (node && at_unary_selector(p)) node = parse_unary_tail(p, node);
     return node;
 }
 
 static AstNode *parse_binary_expr(Parser *p)
 {
     AstNode *node = parse_unary_expr(p);
-    while (node && (tok(p) == TOKEN_BINARY || tok(p) == TOKEN_BAR)) {
-        AstMessage message;
-        if (!parse_binary_message(p, &message)) return NULL;
-        node = send_node(p, node, &message);
-    }
+    while (node && (tok(p) == TOKEN_BINARY || tok(p) == TOKEN_BAR))
+        node = parse_binary_tail(p, node);
     return node;
 }
 
 /* Splits the send first into receiver and first message and adds the others. */
-static AstNode *parse_cascade(Parser *p, AstNode *first)
+static NOINLINE AstNode *parse_cascade(Parser *p, AstNode *first)
 {
     size_t mark = p->scratch_len;
     if (first->kind != AST_SEND || first->parenthesised) {
@@ -608,7 +624,7 @@ static bool check_after_eventual(Parser *p)
     return true;
 }
 
-static AstNode *parse_eventual(Parser *p, AstNode *receiver)
+static NOINLINE AstNode *parse_eventual(Parser *p, AstNode *receiver)
 {
     if (receiver->kind == AST_SUPER && !receiver->parenthesised) {
         parser_error_at(p, receiver->span, "'super' cannot receive an eventual send; use 'self'");
@@ -621,14 +637,6 @@ static AstNode *parse_eventual(Parser *p, AstNode *receiver)
     if (!parse_one_message(p, "~>", &node->as.send.message)) return NULL;
     node->span = lang_span_join(receiver->span, p->last);
     return check_after_eventual(p) ? node : NULL;
-}
-
-/* The parts of an expression behind its binary level. Apart from parse_expression so that their
- * locals do not lie on the C stack of every nesting level. */
-static __attribute__((noinline)) AstNode *parse_keyword_tail(Parser *p, AstNode *node)
-{
-    AstMessage message;
-    return parse_keyword_message(p, &message) ? send_node(p, node, &message) : NULL;
 }
 
 AstNode *parse_expression(Parser *p)

@@ -9,125 +9,16 @@
  * Invariant: every loop over items consumes a token per round, also after an error. */
 #include "parser_int.h"
 
-/* -- lists that grow in the arena ---------------------------------------------------------- */
-
-/* Class bodies gather several lists at once, which the scratch stack cannot; these double. */
-static bool grow_list(Parser *p, void *items_pointer, uint32_t *count, const void *element,
-                      size_t size)
-{
-    void *items;
-    memcpy(&items, items_pointer, sizeof items);
-    if ((*count & (*count - 1)) == 0) { /* 0 or a power of two: full */
-        void *bigger = parser_alloc(p, size * (*count ? (size_t)*count * 2 : 1));
-        if (!bigger) return false;
-        if (*count) memcpy(bigger, items, *count * size);
-        memcpy(items_pointer, &bigger, sizeof bigger);
-        items = bigger;
-    }
-    memcpy((char *)items + *count * size, element, size);
-    (*count)++;
-    return true;
-}
+/* -- lists ------------------------------------------------------------------------------- */
 
 static bool add_node(Parser *p, AstNodeList *list, AstNode *node)
 {
-    return grow_list(p, &list->items, &list->count, &node, sizeof node);
-}
-
-static bool add_name(Parser *p, AstNameList *list, AstName name)
-{
-    return grow_list(p, &list->items, &list->count, &name, sizeof name);
-}
-
-static bool add_var(Parser *p, AstVarList *list, AstVar var)
-{
-    return grow_list(p, &list->items, &list->count, &var, sizeof var);
+    return parser_grow(p, &list->items, &list->count, &node, sizeof node);
 }
 
 static bool add_method(Parser *p, AstMethodList *list, AstMethod *method)
 {
-    return grow_list(p, &list->items, &list->count, &method, sizeof method);
-}
-
-/* -- docstrings --------------------------------------------------------------------------- */
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-static uint32_t line_end(LangText t, uint32_t pos)
-{
-    while (pos < t.len && t.ptr[pos] != '\n') pos++;
-    return pos;
-}
-
-static uint32_t indent_at(LangText t, uint32_t pos)
-{
-    uint32_t n = 0;
-    while (pos + n < t.len && is_blank(t.ptr[pos + n])) n++;
-    return n;
-}
-
-static bool blank_line(LangText t, uint32_t from, uint32_t to)
-{
-    while (from < to && lex_is_space(t.ptr[from])) from++;
-    return from == to;
-}
-
-/* Smallest indentation of the non-blank lines behind the first. */
-static uint32_t common_indent(LangText t)
-{
-    uint32_t smallest = UINT32_MAX;
-    for (uint32_t pos = line_end(t, 0); pos < t.len; pos = line_end(t, pos)) {
-        pos++;
-        if (blank_line(t, pos, line_end(t, pos))) continue;
-        uint32_t n = indent_at(t, pos);
-        if (n < smallest) smallest = n;
-    }
-    return smallest == UINT32_MAX ? 0 : smallest;
-}
-
-static LangText trimmed(LangText t)
-{
-    uint32_t from = 0, to = t.len;
-    while (from < to && lex_is_space(t.ptr[from])) from++;
-    while (to > from && lex_is_space(t.ptr[to - 1])) to--;
-    return lang_text(t.ptr + from, to - from);
-}
-
-static LangText dedent(Parser *p, LangText t)
-{
-    uint32_t indent = common_indent(t), used = 0, pos = 0;
-    if (indent == 0) return trimmed(t);
-    char *out = parser_alloc(p, t.len);
-    if (!out) return lang_text("", 0);
-    while (pos < t.len) {
-        uint32_t end = line_end(t, pos);
-        if (end < t.len) end++;
-        bool shorter = indent_at(t, pos) < indent; /* only blank lines can be */
-        uint32_t skip = pos == 0 || shorter ? 0 : indent;
-        memcpy(out + used, t.ptr + pos + skip, end - pos - skip);
-        used += end - pos - skip;
-        pos = end;
-    }
-    return trimmed(lang_text(out, used));
-}
-
-/* Keeps the docstring for whatever follows; the last of several wins. */
-static void take_docstring(Parser *p)
-{
-    const Token *t = &p->now.token;
-    p->pending_doc.present = true;
-    p->pending_doc.span = t->span;
-    p->pending_doc.text = dedent(p, lang_text(t->text.ptr + 3, t->text.len - 6));
-    parser_advance(p);
-}
-
-static void drop_docstring(Parser *p) { memset(&p->pending_doc, 0, sizeof p->pending_doc); }
-
-static AstDoc claim_docstring(Parser *p)
-{
-    AstDoc doc = p->pending_doc;
-    drop_docstring(p);
-    return doc;
+    return parser_grow(p, &list->items, &list->count, &method, sizeof method);
 }
 
 static void warn_orphan_docstring(Parser *p)
@@ -141,39 +32,6 @@ static void warn_orphan_docstring(Parser *p)
 
 /* -- where things begin ------------------------------------------------------------------- */
 
-typedef enum BodyItem {
-    BODY_NONE,
-    BODY_METHOD,
-    BODY_CLASS_METHOD,
-    BODY_INSTANCE_VARS,
-    BODY_CLASS_VARS,
-    BODY_INCLUDE,
-    BODY_REQUIRES
-} BodyItem;
-
-static const struct {
-    const char *keyword;
-    BodyItem item;
-} body_keywords[] = {
-    {"method:", BODY_METHOD},
-    {"classMethod:", BODY_CLASS_METHOD},
-    {"instanceVars:", BODY_INSTANCE_VARS},
-    {"instanceVariables:", BODY_INSTANCE_VARS},
-    {"classVars:", BODY_CLASS_VARS},
-    {"classVariables:", BODY_CLASS_VARS},
-    {"include:", BODY_INCLUDE},
-    {"uses:", BODY_INCLUDE},
-    {"requires:", BODY_REQUIRES},
-};
-
-static BodyItem body_keyword(Token t)
-{
-    if (t.kind != TOKEN_KEYWORD) return BODY_NONE;
-    for (size_t i = 0; i < sizeof body_keywords / sizeof *body_keywords; i++)
-        if (lang_text_is(t.text, body_keywords[i].keyword)) return body_keywords[i].item;
-    return BODY_NONE;
-}
-
 /* Keys of other dialects: never the start of a statement's message in a class body. */
 static bool is_foreign_key(Token t)
 {
@@ -185,15 +43,14 @@ static bool is_foreign_key(Token t)
     return false;
 }
 
-static bool at_class_method_pair(Parser *p)
-{
-    return at_text(p, TOKEN_IDENTIFIER, "class") &&
-           parser_peek_is(p, 1, TOKEN_KEYWORD, "method:");
-}
-
 static bool at_body_item(Parser *p)
 {
     return body_keyword(p->now.token) != BODY_NONE || at_class_method_pair(p);
+}
+
+static bool at_preamble(const Parser *p)
+{
+    return at_text(p, TOKEN_KEYWORD, "namespace:") || at_text(p, TOKEN_KEYWORD, "import:");
 }
 
 /* A script statement starts here, so a class or trait body ends. */
@@ -218,13 +75,25 @@ static void begin_recovery(Parser *p)
     p->ahead_count = 0;
 }
 
+/* The docstring here stands before an item or definition, not inside a method by mistake. */
+static bool docstring_before_item(Parser *p)
+{
+    Token next = parser_peek(p, 1), second = parser_peek(p, 2);
+    if (next.kind != TOKEN_IDENTIFIER) return body_keyword(next) != BODY_NONE;
+    if (second.kind == TOKEN_KEYWORD)
+        return lang_text_is(second.text, "subclass:") || lang_text_is(second.text, "method:");
+    return second.kind == TOKEN_IDENTIFIER &&
+           (lang_text_is(second.text, "trait") || lang_text_is(second.text, "protocol"));
+}
+
 /* The current token is a place to go on from, seen from inside a broken method. Words that are
  * also ordinary messages count only outside of its brackets or at the start of a line. */
 static bool at_body_sync(Parser *p)
 {
     bool outside = p->brackets <= 0 || p->now.token.first_on_line;
     BodyItem item = body_keyword(p->now.token);
-    if (tok(p) == TOKEN_EOF || tok(p) == TOKEN_DOCSTRING) return true;
+    if (tok(p) == TOKEN_EOF) return true;
+    if (tok(p) == TOKEN_DOCSTRING) return p->brackets <= 0 || docstring_before_item(p);
     if (item == BODY_INCLUDE || item == BODY_REQUIRES) return outside;
     if (item != BODY_NONE || at_class_method_pair(p)) return true;
     return outside && parser_starts_definition(p);
@@ -241,24 +110,7 @@ static void recover_body(Parser *p, uint32_t start)
     p->brackets = 0;
 }
 
-/* -- names -------------------------------------------------------------------------------- */
-
-static AstName name_here(const Parser *p)
-{
-    AstName n = {p->now.token.text, p->now.token.span};
-    return n;
-}
-
-static bool parse_name(Parser *p, const char *what, AstName *out)
-{
-    if (tok(p) != TOKEN_IDENTIFIER) {
-        parser_expected(p, what);
-        return false;
-    }
-    *out = name_here(p);
-    parser_advance(p);
-    return true;
-}
+/* -- names ------------------------------------------------------------------------------- */
 
 /* STRING or IDENT of a preamble item. */
 static bool parse_name_or_string(Parser *p, const char *what, AstName *out)
@@ -302,7 +154,7 @@ static bool parse_string_vars(Parser *p, AstVarList *out)
             return false;
         }
         AstVar var = {.name = word, .span = t.span};
-        if (word.len && !add_var(p, out, var)) return false;
+        if (word.len && !parser_add_var(p, out, var)) return false;
         i++;
     }
     parser_advance(p);
@@ -355,7 +207,7 @@ static bool parse_name_run(Parser *p, bool (*accept)(Parser *), RunElement eleme
 static bool instance_var_element(Parser *p, void *list)
 {
     AstVar var;
-    return parse_var(p, "an instance variable name", true, &var) && add_var(p, list, var);
+    return parse_var(p, "an instance variable name", true, &var) && parser_add_var(p, list, var);
 }
 
 static bool class_var_element(Parser *p, void *list)
@@ -366,18 +218,18 @@ static bool class_var_element(Parser *p, void *list)
         parser_error_at(p, p->now.token.span, "class variables take no type");
         return false;
     }
-    return add_var(p, list, var);
+    return parser_add_var(p, list, var);
 }
 
 /* Behind instanceVars: or classVars:. The run has a list of its own because it may be cut, and a
- * list that was cut must not grow again (grow_list knows a full list by its count). */
+ * list that was cut must not grow again (parser_grow knows a full list by its count). */
 static bool parse_var_list(Parser *p, AstVarList *list, RunElement element)
 {
     AstVarList run = {NULL, 0};
     if (tok(p) == TOKEN_STRING) return parse_string_vars(p, list);
     if (!parse_name_run(p, at_run_name, element, &run, &run.count)) return false;
     for (uint32_t i = 0; i < run.count; i++)
-        if (!add_var(p, list, run.items[i])) return false;
+        if (!parser_add_var(p, list, run.items[i])) return false;
     return true;
 }
 
@@ -389,10 +241,10 @@ static bool at_required_selector(Parser *p)
 
 static bool required_element(Parser *p, void *list)
 {
-    AstName name = name_here(p);
+    AstName name = parser_name_here(p);
     if (tok(p) == TOKEN_SYMBOL) name.text = parser_symbol_value(p, p->now.token);
     parser_advance(p);
-    return add_name(p, list, name);
+    return parser_add_name(p, list, name);
 }
 
 /* Behind requires:. */
@@ -402,280 +254,14 @@ static bool parse_required(Parser *p, AstNameList *list)
     AstNameList run = {NULL, 0};
     if (!parse_name_run(p, at_required_selector, required_element, &run, &run.count)) return false;
     for (uint32_t i = 0; i < run.count; i++)
-        if (!add_name(p, list, run.items[i])) return false;
+        if (!parser_add_name(p, list, run.items[i])) return false;
     if (tok(p) == TOKEN_KEYWORD && body_keyword(p->now.token) == BODY_NONE) {
         parser_error_at(p, p->now.token.span,
-                        "expected a selector, found keyword '%s'; write a keyword selector as a "
-                        "symbol: #%s", diag_quote(p->now.token.text, quoted), quoted);
+                        "expected a selector, found keyword '%s'; a keyword selector is written "
+                        "as a symbol, like #at:put:", diag_quote(p->now.token.text, quoted));
         return false;
     }
     return true;
-}
-
-/* -- methods ------------------------------------------------------------------------------ */
-
-/* `< IO, Network >` behind the `!`; that may be fused with the `<`. */
-static bool parse_effects(Parser *p, AstNameList *out)
-{
-    if (p->now.token.text.len > 1) parser_split(p);
-    parser_advance(p);
-    if (!parser_at_type(p)) {
-        parser_expected(p, "'<' after '!'");
-        return false;
-    }
-    do {
-        AstName name;
-        parser_advance(p);
-        if (!parse_name(p, "the name of an effect", &name)) return false;
-        if (!add_name(p, out, name)) return false;
-    } while (at_text(p, TOKEN_BINARY, ","));
-    if (tok(p) != TOKEN_BINARY || *p->now.token.text.ptr != '>') {
-        parser_expected(p, "',' or '>' after the name of an effect");
-        return false;
-    }
-    if (p->now.token.text.len > 1) parser_split(p);
-    parser_advance(p);
-    return true;
-}
-
-static bool at_effects(const Parser *p)
-{
-    return at_text(p, TOKEN_BINARY, "!") || at_text(p, TOKEN_BINARY, "!<");
-}
-
-static bool parse_binary_pattern(Parser *p, AstMethod *m)
-{
-    AstVar var;
-    m->kind = AST_BINARY;
-    m->selector = p->now.token.text;
-    parser_advance(p);
-    if (!parse_var(p, "a parameter name after the operator", true, &var)) return false;
-    return add_var(p, &m->params, var);
-}
-
-/* One part of a keyword pattern. */
-typedef struct PatternPart {
-    LangText keyword;
-    AstVar var;
-} PatternPart;
-
-static bool parse_keyword_pattern(Parser *p, AstMethod *m)
-{
-    size_t mark = p->scratch_len, len = 0;
-    PatternPart part;
-    while (tok(p) == TOKEN_KEYWORD) {
-        part.keyword = p->now.token.text;
-        parser_advance(p);
-        if (!parse_var(p, "a parameter name after the keyword", true, &part.var)) return false;
-        if (!parser_push(p, &part, sizeof part)) return false;
-        len += part.keyword.len;
-    }
-    uint32_t count;
-    PatternPart *parts = parser_pop_list(p, mark, sizeof part, &count);
-    char *selector = parser_alloc(p, len);
-    m->kind = AST_KEYWORD;
-    m->params.items = parser_alloc(p, count * sizeof(AstVar));
-    if (!parts || !selector || !m->params.items) return false;
-    m->selector = lang_text(selector, len);
-    m->params.count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy(selector, parts[i].keyword.ptr, parts[i].keyword.len);
-        selector += parts[i].keyword.len;
-        m->params.items[i] = parts[i].var;
-    }
-    return true;
-}
-
-static bool parse_unary_pattern(Parser *p, AstMethod *m)
-{
-    char quoted[DIAG_QUOTE_MAX];
-    const Token *t = &p->now.token;
-    if (t->qualified) {
-        parser_error_at(p, t->span, "expected a method name, found the qualified name '%s'",
-                        diag_quote(t->text, quoted));
-        return false;
-    }
-    m->kind = AST_UNARY;
-    m->selector = t->text;
-    parser_advance(p);
-    if (!parser_at_type(p)) return true;
-    parser_error_at(p, p->now.token.span,
-                    "a unary pattern takes no type; a result type is written ^<Type>");
-    return false;
-}
-
-static bool parse_pattern(Parser *p, AstMethod *m)
-{
-    char text[PARSER_DESCRIBE_MAX];
-    const Token *t = &p->now.token;
-    m->selector_span = t->span;
-    switch (t->kind) {
-    case TOKEN_IDENTIFIER: return parse_unary_pattern(p, m);
-    case TOKEN_BINARY: case TOKEN_BAR: return parse_binary_pattern(p, m);
-    case TOKEN_KEYWORD: return parse_keyword_pattern(p, m);
-    case TOKEN_EVENTUAL:
-        parser_error_at(p, t->span, "'~>' is the eventual send and cannot be a method name");
-        return false;
-    case TOKEN_SELF: case TOKEN_SUPER: case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE:
-    case TOKEN_THIS_CONTEXT:
-        parser_error_at(p, t->span, "%s is a reserved word and cannot be a method name",
-                        parser_describe(*t, text));
-        return false;
-    default:
-        parser_expected(p, "a method pattern (a name, an operator with a parameter, or keywords "
-                           "with parameters)");
-        return false;
-    }
-}
-
-/* `[ <primitive> ]`, exactly. The current token is behind the `[`. */
-static bool at_primitive_stub(Parser *p)
-{
-    return parser_at_type(p) && parser_peek_is(p, 1, TOKEN_IDENTIFIER, "primitive") &&
-           parser_peek_is(p, 2, TOKEN_BINARY, ">") && parser_peek(p, 3).kind == TOKEN_RBRACKET;
-}
-
-static bool parse_method_inside(Parser *p, AstMethod *m, TokenKind closer)
-{
-    char where[DIAG_QUOTE_MAX + 16], quoted[DIAG_QUOTE_MAX];
-    if (tok(p) == TOKEN_BAR && !parse_temps(p, &m->temps)) return false;
-    snprintf(where, sizeof where, " in method %s", diag_quote(m->selector, quoted));
-    check_duplicates(p, &m->params, NULL, "parameter", where);
-    if (m->temps.count) check_duplicates(p, &m->params, &m->temps, "variable", where);
-    return parse_statements(p, closer, &m->statements);
-}
-
-static bool parse_method_body(Parser *p, AstMethod *m)
-{
-    Token open = p->now.token;
-    if (!parser_accept(p, TOKEN_LBRACKET)) {
-        parser_expected(p, "'[' after method signature");
-        return false;
-    }
-    if (at_primitive_stub(p)) {
-        m->is_primitive_stub = true;
-        for (int i = 0; i < 3; i++) parser_advance(p);
-    } else if (!parse_method_inside(p, m, TOKEN_RBRACKET)) {
-        return false;
-    }
-    if (tok(p) != TOKEN_RBRACKET) {
-        parser_expected_close(p, open, "]", true);
-        return false;
-    }
-    parser_advance(p);
-    return true;
-}
-
-/* `^<T>`; a bare `^` belongs to the body of a bare method. */
-static bool parse_result_type(Parser *p, AstMethod *m)
-{
-    if (tok(p) != TOKEN_CARET) return true;
-    if (!parser_peek_is(p, 1, TOKEN_BINARY, "<")) {
-        if (m->is_bare) return true;
-        parser_advance(p);
-        parser_expected(p, "a type <T> after '^' in the method signature");
-        return false;
-    }
-    parser_advance(p);
-    return parse_type(p, &m->return_type);
-}
-
-static bool parse_signature(Parser *p, AstMethod *m)
-{
-    return parse_pattern(p, m) && parse_result_type(p, m) &&
-           (!at_effects(p) || parse_effects(p, &m->effects));
-}
-
-static void close_method(Parser *p, AstMethod *m, LangSpan start)
-{
-    uint32_t from = m->selector_span.start;
-    m->span = lang_span_join(start, p->last);
-    m->source = lang_text(p->start.source + from, m->span.end - from);
-}
-
-/* From the pattern on; start is the span of `method:`. */
-static AstMethod *parse_method(Parser *p, LangSpan start, bool class_side)
-{
-    AstMethod *m = parser_alloc(p, sizeof *m);
-    if (!m) return NULL;
-    m->doc = claim_docstring(p);
-    m->class_side = class_side;
-    if (!parse_signature(p, m) || !parse_method_body(p, m)) return NULL;
-    close_method(p, m, start);
-    return p->stop ? NULL : m;
-}
-
-/* At `method:`, `classMethod:` or `class method:`. */
-static AstMethod *parse_method_item(Parser *p)
-{
-    LangSpan start = p->now.token.span;
-    bool class_side = !at_text(p, TOKEN_KEYWORD, "method:");
-    if (tok(p) == TOKEN_IDENTIFIER) parser_advance(p);
-    parser_advance(p);
-    p->brackets = 0;
-    return parse_method(p, start, class_side);
-}
-
-/* Text that was meant for a class body, given as a bare method. */
-static bool is_wrapper_selector(LangText selector)
-{
-    static const char *const words[] = {"method:", "classMethod:", "instanceVars:",
-                                        "instanceVariables:", "include:", "trait", "protocol"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        size_t n = strlen(words[i]);
-        bool keyword = words[i][n - 1] == ':';
-        if (keyword ? selector.len >= n && memcmp(selector.ptr, words[i], n) == 0
-                    : lang_text_is(selector, words[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool parse_bare_inside(Parser *p, AstMethod *m)
-{
-    char quoted[DIAG_QUOTE_MAX], text[PARSER_DESCRIBE_MAX];
-    m->is_bare = true;
-    if (!parse_signature(p, m)) return false;
-    if (is_wrapper_selector(m->selector)) {
-        parser_error_at(p, m->selector_span,
-                        "'%s' belongs into a class body; give only the method itself, without the "
-                        "wrapper", diag_quote(m->selector, quoted));
-        return false;
-    }
-    if (!parse_method_inside(p, m, TOKEN_EOF)) return false;
-    if (tok(p) == TOKEN_EOF) return true;
-    if (parser_starts_expression(tok(p)) || tok(p) == TOKEN_CARET || tok(p) == TOKEN_ERROR)
-        parser_expected(p, "'.' between statements");
-    else
-        parser_error_at(p, p->now.token.span, "unexpected trailing token: %s",
-                        parser_describe(p->now.token, text));
-    return false;
-}
-
-static bool at_method_wrapper(Parser *p)
-{
-    BodyItem item = body_keyword(p->now.token);
-    return item == BODY_METHOD || item == BODY_CLASS_METHOD || at_class_method_pair(p);
-}
-
-AstMethod *parse_bare_method(Parser *p)
-{
-    char text[PARSER_DESCRIBE_MAX];
-    while (tok(p) == TOKEN_DOCSTRING) take_docstring(p);
-    if (at_method_wrapper(p)) {
-        AstMethod *m = parse_method_item(p);
-        if (m && tok(p) != TOKEN_EOF)
-            parser_error_at(p, p->now.token.span, "unexpected trailing token: %s",
-                            parser_describe(p->now.token, text));
-        return m;
-    }
-    AstMethod *m = parser_alloc(p, sizeof *m);
-    if (!m) return NULL;
-    LangSpan start = p->now.token.span;
-    m->doc = claim_docstring(p);
-    if (!parse_bare_inside(p, m)) return NULL;
-    close_method(p, m, start);
-    return m;
 }
 
 /* -- bodies ------------------------------------------------------------------------------- */
@@ -692,6 +278,8 @@ static void unexpected_in_body(Parser *p, const char *sort, LangText name)
     }
     if (is_foreign_key(*t) || is_foreign_key(parser_peek(p, 1)))
         hint = "; this key does not exist here, leave it out";
+    else if (at_preamble(p))
+        hint = "; it must come before the first definition of the file";
     else if (t->kind == TOKEN_KEYWORD)
         hint = "; a method definition begins with 'method:' or 'classMethod:'";
     else if (t->kind == TOKEN_PERIOD)
@@ -711,7 +299,7 @@ static void wrong_item(Parser *p, const char *sort, LangText name, const char *w
 static bool parse_include(Parser *p, AstNameList *list)
 {
     AstName name;
-    return parse_name(p, "the name of a trait", &name) && add_name(p, list, name);
+    return parse_name(p, "the name of a trait", &name) && parser_add_name(p, list, name);
 }
 
 static bool parse_class_method_into(Parser *p, AstClass *c)
@@ -810,7 +398,7 @@ static void warn_duplicate_vars(Parser *p, const AstVarList *list, const char *w
 
 static bool parse_superclass(Parser *p, AstClass *c)
 {
-    c->superclass = name_here(p);
+    c->superclass = parser_name_here(p);
     if (tok(p) == TOKEN_IDENTIFIER || tok(p) == TOKEN_NIL) {
         c->superclass_is_nil = tok(p) == TOKEN_NIL;
         parser_advance(p);
@@ -832,7 +420,7 @@ static AstNode *parse_class(Parser *p)
     if (!node || !c) return NULL;
     node->as.klass = c;
     c->doc = claim_docstring(p);
-    c->name = name_here(p);
+    c->name = parser_name_here(p);
     parser_advance(p);
     parser_advance(p);
     if (!parse_superclass(p, c)) recover_body(p, NO_ITEM);
@@ -850,7 +438,7 @@ static AstNode *parse_trait(Parser *p)
     if (!node || !t) return NULL;
     node->as.trait = t;
     t->doc = claim_docstring(p);
-    t->name = name_here(p);
+    t->name = parser_name_here(p);
     parser_advance(p);
     parser_advance(p);
     parse_body(p, trait_item, t);
@@ -942,7 +530,7 @@ static bool parse_entry(Parser *p, AstProtocol *protocol)
     if (at_effects(p) && !parse_effects(p, &e.effects)) return false;
     e.span = lang_span_join(e.span, p->last);
     parser_accept(p, TOKEN_PERIOD);
-    return grow_list(p, &protocol->entries, &protocol->entry_count, &e, sizeof e);
+    return parser_grow(p, &protocol->entries, &protocol->entry_count, &e, sizeof e);
 }
 
 static bool parse_protocol_item(Parser *p, AstProtocol *protocol)
@@ -952,7 +540,7 @@ static bool parse_protocol_item(Parser *p, AstProtocol *protocol)
         parser_advance(p);
         if (!parse_name(p, "the name of a protocol", &name)) return false;
         parser_accept(p, TOKEN_PERIOD);
-        return add_name(p, &protocol->includes, name);
+        return parser_add_name(p, &protocol->includes, name);
     }
     bool selector = (tok(p) == TOKEN_IDENTIFIER && !p->now.token.qualified) ||
                     tok(p) == TOKEN_KEYWORD || tok(p) == TOKEN_BINARY || tok(p) == TOKEN_BAR;
@@ -996,7 +584,7 @@ static AstNode *parse_protocol(Parser *p)
     if (!node || !protocol) return NULL;
     node->as.protocol = protocol;
     protocol->doc = claim_docstring(p);
-    protocol->name = name_here(p);
+    protocol->name = parser_name_here(p);
     parser_advance(p);
     parser_advance(p);
     while (tok(p) != TOKEN_EOF && !parser_starts_definition(p)) {
@@ -1022,11 +610,6 @@ static AstNode *parse_definition(Parser *p)
 
 /* -- the file ----------------------------------------------------------------------------- */
 
-static bool at_preamble(const Parser *p)
-{
-    return at_text(p, TOKEN_KEYWORD, "namespace:") || at_text(p, TOKEN_KEYWORD, "import:");
-}
-
 static bool parse_preamble_item(Parser *p, AstFile *file)
 {
     char quoted[DIAG_QUOTE_MAX];
@@ -1051,7 +634,7 @@ static bool parse_preamble_item(Parser *p, AstFile *file)
                         keyword.ptr);
         return false;
     }
-    if (!is_namespace) return add_name(p, &file->imports, name);
+    if (!is_namespace) return parser_add_name(p, &file->imports, name);
     file->has_namespace = true;
     file->namespace_name = name;
     return true;
@@ -1067,7 +650,7 @@ static bool parse_script_temps(Parser *p, AstFile *file)
     AstNode *node = parser_node(p, AST_TEMPS, p->now.token.span);
     if (!node || !parse_temps(p, &node->as.temps)) return false;
     node->span = lang_span_join(node->span, p->last);
-    check_duplicates(p, &node->as.temps, NULL, "variable", "");
+    check_duplicates(p, NULL, "", &node->as.temps, "");
     return add_item(p, file, &file->script, node);
 }
 

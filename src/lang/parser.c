@@ -240,7 +240,7 @@ void parser_expected(Parser *p, const char *what)
                         remedy(t));
 }
 
-void parser_expected_close(Parser *p, Token open, const char *closer, bool statements)
+void parser_expected_close(Parser *p, LangSpan open, const char *closer, bool statements)
 {
     char text[128];
     TokenKind kind = tok(p);
@@ -248,7 +248,8 @@ void parser_expected_close(Parser *p, Token open, const char *closer, bool state
                                 ? "'.' between statements or "
                                 : statements && kind == TOKEN_CARET ? "'.' or " : "";
     snprintf(text, sizeof text, "%s'%s' to close the '%.*s' of line %u, column %u", or_period,
-             closer, (int)open.text.len, open.text.ptr, open.span.line, open.span.column);
+             closer, (int)(open.end - open.start), p->start.source + open.start, open.line,
+             open.column);
     parser_expected(p, text);
 }
 
@@ -406,7 +407,7 @@ bool parse_var(Parser *p, const char *what, bool typed, AstVar *out)
 bool parse_temps(Parser *p, AstVarList *out)
 {
     size_t mark = p->scratch_len;
-    Token open = p->now.token;
+    LangSpan open = p->now.token.span;
     parser_advance(p);
     while (tok(p) != TOKEN_BAR) {
         AstVar var;
@@ -435,10 +436,10 @@ static int by_name_and_place(const void *a, const void *b)
 }
 
 /* Sorting keeps the check cheap whatever names a hostile source holds. */
-void check_duplicates(Parser *p, const AstVarList *first, const AstVarList *second,
-                      const char *what, const char *where)
+void check_duplicates(Parser *p, const AstVarList *params, const char *what,
+                      const AstVarList *temps, const char *where)
 {
-    size_t n = (size_t)first->count + (second ? second->count : 0);
+    size_t first = params ? params->count : 0, n = first + (temps ? temps->count : 0);
     LangAllocator a = p->arena->allocator;
     if (n < 2 || p->panic) return;
     const AstVar **vars = a.alloc(a.ctx, n * sizeof *vars);
@@ -447,13 +448,15 @@ void check_duplicates(Parser *p, const AstVarList *first, const AstVarList *seco
         return;
     }
     for (size_t i = 0; i < n; i++)
-        vars[i] = i < first->count ? &first->items[i] : &second->items[i - first->count];
+        vars[i] = i < first ? &params->items[i] : &temps->items[i - first];
     qsort(vars, n, sizeof *vars, by_name_and_place);
     for (size_t i = 1; i < n && !p->stop; i++) {
         char quoted[DIAG_QUOTE_MAX];
-        if (!lang_text_equal(vars[i - 1]->name, vars[i]->name)) continue;
-        parser_error_at(p, vars[i]->span, "duplicate %s name \"%s\"%s", what,
-                        diag_quote(vars[i]->name, quoted), where);
+        const AstVar *var = vars[i];
+        if (!lang_text_equal(vars[i - 1]->name, var->name)) continue;
+        bool is_param = first && var >= params->items && var < params->items + first;
+        parser_error_at(p, var->span, "duplicate %s name \"%s\"%s", is_param ? what : "variable",
+                        diag_quote(var->name, quoted), where);
         p->panic = p->stop; /* a report, not a reason to give up the construct */
     }
     a.free(a.ctx, vars);
@@ -528,7 +531,7 @@ static bool parse_doit_item(Parser *p, size_t mark)
         node = parser_node(p, AST_TEMPS, p->now.token.span);
         if (!node || !parse_temps(p, &node->as.temps)) return false;
         node->span = lang_span_join(node->span, p->last);
-        check_duplicates(p, &node->as.temps, NULL, "variable", "");
+        check_duplicates(p, NULL, "", &node->as.temps, "");
         return parser_push(p, &node, sizeof node);
     }
     node = parse_statement(p);
@@ -544,8 +547,11 @@ static AstDoit *parse_doit(Parser *p)
     if (!doit) return NULL;
     doit->span = p->now.token.span;
     if (tok(p) == TOKEN_BAR && parse_temps(p, &doit->temps))
-        check_duplicates(p, &doit->temps, NULL, "variable", "");
-    if (p->panic) recover_statement(p);
+        check_duplicates(p, NULL, "", &doit->temps, "");
+    if (p->panic) {
+        p->scratch_len = mark; /* the names read before the error */
+        recover_statement(p);
+    }
     while (tok(p) != TOKEN_EOF) {
         size_t kept = p->scratch_len;
         if (parse_doit_item(p, mark)) continue;

@@ -14,7 +14,7 @@
  * one run. After errors the tree may still be there for tools, with the bad parts left out.
  * Out of memory is a diagnostic like any other ("out of memory").
  *
- * C stack: bounded by the nesting limit; at the default limit about 512 KiB (2 MiB with ASan).
+ * C stack: bounded by the nesting limit; at the default limit below 1 MiB (4 MiB with ASan).
  * Threads: any; one LangParse belongs to one thread at a time. The source must outlive it. */
 #ifndef LANG_PARSER_H
 #define LANG_PARSER_H
@@ -28,7 +28,7 @@
 typedef struct LangOptions {
     LangAllocator allocator; /* alloc NULL: malloc */
     size_t memory_max;       /* bytes the tree may take; 0: 2 GiB */
-    uint32_t source_max;     /* bytes of source accepted; 0: LANG_SOURCE_MAX, which it cannot exceed */
+    uint32_t source_max;     /* bytes of source accepted; 0: LANG_SOURCE_MAX, never more */
     uint32_t nesting_max;    /* 0: LANG_NESTING_MAX */
     bool no_script;          /* files: statements outside of definitions are errors */
     bool script_temps;       /* doits: `| a b |` may stand before any statement, as in a script */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parser_int.h - what parser.c, parse_expr.c and parse_file.c share; not for other folders.
+/* parser_int.h - what parser.c and the parse_*.c files share; not for other folders.
  *
  * Error handling: a function that fails reports once, sets panic and answers NULL or false; its
  * callers return at once. Whoever recovers clears panic. While panic is set nothing is reported.
@@ -90,13 +90,14 @@ bool parse_type(Parser *p, AstType *out);
 /* A plain, unreserved name; a type too when typed. */
 bool parse_var(Parser *p, const char *what, bool typed, AstVar *out);
 bool parse_temps(Parser *p, AstVarList *out); /* at the opening bar */
-/* Reports names that occur twice in the two lists together: `duplicate WHAT name "x"WHERE`. */
-void check_duplicates(Parser *p, const AstVarList *first, const AstVarList *second,
-                      const char *what, const char *where);
+/* Reports names that occur twice in both lists together: `duplicate WHAT name "x"WHERE`, WHAT being
+ * what, or "variable" for an entry of temps. Either list may be NULL. */
+void check_duplicates(Parser *p, const AstVarList *params, const char *what,
+                      const AstVarList *temps, const char *where);
 LangText parser_string_value(Parser *p, Token t); /* decoded STRING */
 LangText parser_symbol_value(Parser *p, Token t); /* decoded SYMBOL, without # */
 /* Reports a missing closer; names the place of the opening token. */
-void parser_expected_close(Parser *p, Token open, const char *closer, bool statements);
+void parser_expected_close(Parser *p, LangSpan open, const char *closer, bool statements);
 bool parser_starts_definition(Parser *p); /* IDENT before subclass:, trait or protocol */
 bool parser_at_next_definition(Parser *p); /* the same, where a statement could go on */
 bool parser_starts_expression(TokenKind kind);
@@ -114,8 +115,39 @@ bool finish_statement(Parser *p);
 /* Warns when something follows a `^` in the list that is gathered above mark. */
 void warn_unreachable(Parser *p, size_t mark, const AstNode *next);
 
+/* -- parse_method.c -- */
+/* Adds one element to a list in the arena, which doubles when its count is 0 or a power of two;
+ * so nothing else may shorten such a list. items_pointer is the address of the list's pointer. */
+bool parser_grow(Parser *p, void *items_pointer, uint32_t *count, const void *element, size_t size);
+bool parser_add_name(Parser *p, AstNameList *list, AstName name);
+bool parser_add_var(Parser *p, AstVarList *list, AstVar var);
+
+void take_docstring(Parser *p);   /* the current token becomes pending_doc */
+void drop_docstring(Parser *p);   /* pending_doc is not wanted */
+AstDoc claim_docstring(Parser *p); /* answers pending_doc and empties it */
+
+typedef enum BodyItem {
+    BODY_NONE,
+    BODY_METHOD,
+    BODY_CLASS_METHOD,
+    BODY_INSTANCE_VARS,
+    BODY_CLASS_VARS,
+    BODY_INCLUDE,
+    BODY_REQUIRES
+} BodyItem;
+
+BodyItem body_keyword(Token t);
+bool at_class_method_pair(Parser *p); /* `class method:` */
+bool at_method_wrapper(Parser *p);    /* `method:`, `classMethod:` or the pair */
+
+AstName parser_name_here(const Parser *p);
+bool parse_name(Parser *p, const char *what, AstName *out);
+bool at_effects(const Parser *p);
+bool parse_effects(Parser *p, AstNameList *out);
+AstMethod *parse_method_item(Parser *p); /* at_method_wrapper holds */
+AstMethod *parse_bare_method(Parser *p);
+
 /* -- parse_file.c -- */
 AstFile *parse_file(Parser *p);
-AstMethod *parse_bare_method(Parser *p);
 
 #endif
