@@ -204,12 +204,12 @@ bool sched_expire(SchedImpl *s, Wheel *wheel, uint64_t now_ns)
     return ran;
 }
 
-/* Takes in what came from timers and from outside. */
-static void take_in(SchedImpl *s)
+bool sched_take_in(SchedImpl *s)
 {
+    bool any = false;
     if (wheel_next_ns(&s->wheel) <= s->pub.now_ns)
-        (void)sched_expire(s, &s->wheel, s->pub.now_ns);
-    (void)runq_take_injected(s);
+        any = sched_expire(s, &s->wheel, s->pub.now_ns);
+    return runq_take_injected(s) || any;
 }
 
 void sched_slice_end(SchedImpl *s)
@@ -221,7 +221,7 @@ void sched_slice_end(SchedImpl *s)
     STAT_ADD(s, busy_ns, s->pub.now_ns - s->slice_start_ns);
     if (s->pub.group->count > 1)
         idle_slice_check(s);
-    take_in(s);
+    (void)sched_take_in(s);
 }
 
 bool sched_run_task(SchedImpl *s, Task *task)
@@ -260,7 +260,7 @@ static void run_loop(SchedImpl *s)
         Task *task = sched_pick(s);
         if (!task) {
             s->pub.now_ns = sched_clock(&s->pub);
-            take_in(s);
+            (void)sched_take_in(s);
             task = sched_pick(s);
         }
         if (!task)

@@ -307,6 +307,9 @@ void sched_fresh_budget(SchedImpl *s);
 void sched_slice_begin(SchedImpl *s);
 void sched_slice_end(SchedImpl *s); /* reads the clock, polls timers and injection */
 
+/* Takes in what came from timers and from outside; true if there was anything. Owner. */
+bool sched_take_in(SchedImpl *s);
+
 /* Polls a wheel (the own one, or that of a stuck scheduler) within a slice of its own. Owner. */
 bool sched_expire(SchedImpl *s, Wheel *wheel, uint64_t now_ns);
 

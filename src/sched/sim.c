@@ -106,10 +106,8 @@ static void step_run(SchedImpl *s)
         return;
     }
     s->pub.now_ns = sched_clock(&s->pub);
-    if (wheel_next_ns(&s->wheel) <= s->pub.now_ns) {
-        (void)sched_expire(s, &s->wheel, s->pub.now_ns);
+    if (sched_take_in(s))
         return;
-    }
     s->sim_spins = 1 + sched_sim_choose(s->pub.group, 3);
     s->phase = idle_try_spin(s) ? SIM_SPIN : SIM_REGISTER;
 }
