@@ -6,8 +6,8 @@
  * primitive may use one of these functions per call of itself, and must not use c->resume->root,
  * ->a and ->b for anything else.
  *
- * Threads: the owner of the process. Invariant: at each yield every word of the object holds a Value
- * or the zero that a large object begins with, so that it may be collected half made.
+ * Threads: the owner of the process. Invariant: at each yield every word of the object holds a
+ * Value or the zero that a large object begins with, so that it may be collected half made.
  */
 #ifndef MAGGIE_PRIMS_BULK_H
 #define MAGGIE_PRIMS_BULK_H
