@@ -112,18 +112,24 @@ static void step_run(SchedImpl *s)
     s->phase = idle_try_spin(s) ? SIM_SPIN : SIM_REGISTER;
 }
 
+/* The last look and the end of spinning are two steps: what comes between them must not be lost. */
 static void step_spin(SchedImpl *s)
 {
     s->pub.now_ns = sched_clock(&s->pub);
-    Task *task = idle_look(s);
-    if (!task && --s->sim_spins > 0) {
-        pass_time(s->pub.group, SPIN_NS / SIM_REDUCTION_NS / 3);
+    if (s->sim_spins == 0) {
+        idle_end_spin(s, false);
+        s->phase = SIM_REGISTER;
         return;
     }
-    idle_end_spin(s, task != NULL);
-    s->phase = task ? SIM_RUN : SIM_REGISTER;
-    if (task)
+    Task *task = idle_look(s);
+    if (task) {
+        idle_end_spin(s, true);
+        s->phase = SIM_RUN;
         step_task(s, task);
+        return;
+    }
+    s->sim_spins--;
+    pass_time(s->pub.group, SPIN_NS / SIM_REDUCTION_NS / 3);
 }
 
 static void step_recheck(SchedImpl *s)

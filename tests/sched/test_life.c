@@ -377,6 +377,28 @@ static void dirty_jobs_bring_their_tasks_back(void **state)
     }
 }
 
+/* One task that only ever comes back through the injection stack: each time the group is about to
+ * fall asleep, and the seed decides between which two steps of that the task comes. */
+static void no_injected_task_is_slept_over(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        Kit kit;
+        Log log;
+        kit_with_log(&kit, &log, 1 + (uint32_t)seed % 4, true);
+        kit.config.sim_seed = seed;
+        kit_open(&kit);
+        log.group = kit.group;
+        Job job;
+        job_init(&job, &log, go_dirty_ten_times);
+        sched_ready(NULL, kit.group, &job.task);
+        kit_run(&kit);
+        if (log.runs != 1 || log.quiets != 1)
+            fail_msg("slept over a task, seed %u", (unsigned)seed);
+        kit_close(&kit);
+    }
+}
+
 static void dirty_wait_at_gate(DirtyJob *dirty)
 {
     Block *block = ((Job *)dirty->arg)->block;
@@ -567,6 +589,7 @@ TESTKIT_MAIN(cmocka_unit_test(hooks_come_in_pairs_and_silence_is_told_once),
              cmocka_unit_test(the_outside_may_stop_a_sleeping_group),
              cmocka_unit_test(sleeping_tasks_wake_up),
              cmocka_unit_test(dirty_jobs_bring_their_tasks_back),
+             cmocka_unit_test(no_injected_task_is_slept_over),
              cmocka_unit_test(jobs_that_never_ran_are_told_so),
              cmocka_unit_test(every_ready_from_outside_wakes_somebody),
              cmocka_unit_test(an_idle_group_does_not_poll),
