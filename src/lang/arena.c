@@ -55,20 +55,23 @@ void lang_arena_free(LangArena *arena)
 static size_t chunk_size(const LangArena *arena, size_t payload)
 {
     size_t wanted = arena->bytes < ARENA_CHUNK_MIN ? ARENA_CHUNK_MIN : arena->bytes;
-    if (wanted > ARENA_CHUNK_MAX) wanted = ARENA_CHUNK_MAX;
+    if (wanted > ARENA_CHUNK_MAX)
+        wanted = ARENA_CHUNK_MAX;
     size_t needed = payload + sizeof(LangArenaChunk);
     return needed > wanted ? needed : wanted;
 }
 
 static bool arena_grow(LangArena *arena, size_t payload)
 {
-    if (payload > SIZE_MAX / 2) return false;
+    if (payload > SIZE_MAX / 2)
+        return false;
     size_t bytes = chunk_size(arena, payload);
-    if (arena->bytes_max && (arena->bytes > arena->bytes_max ||
-                             bytes > arena->bytes_max - arena->bytes))
+    if (arena->bytes_max &&
+        (arena->bytes > arena->bytes_max || bytes > arena->bytes_max - arena->bytes))
         return false;
     LangArenaChunk *chunk = arena->allocator.alloc(arena->allocator.ctx, bytes);
-    if (!chunk) return false;
+    if (!chunk)
+        return false;
     chunk->older = arena->chunks;
     chunk->bytes = bytes;
     arena->chunks = chunk;
@@ -86,7 +89,8 @@ void *lang_arena_alloc(LangArena *arena, size_t bytes)
         arena->failed = true;
         return NULL;
     }
-    if (room == 0) room = align;
+    if (room == 0)
+        room = align;
     if (!arena->next || room > (size_t)(arena->end - arena->next)) {
         if (!arena_grow(arena, room)) {
             arena->failed = true;
@@ -112,7 +116,9 @@ void *lang_arena_array(LangArena *arena, size_t count, size_t size)
 LangText lang_arena_copy(LangArena *arena, const char *bytes, size_t len)
 {
     char *copy = lang_arena_alloc(arena, len + 1);
-    if (!copy) return lang_text("", 0);
-    if (len) memcpy(copy, bytes, len);
+    if (!copy)
+        return lang_text("", 0);
+    if (len)
+        memcpy(copy, bytes, len);
     return lang_text(copy, len);
 }

@@ -16,7 +16,8 @@ bool ast_is_literal(const AstNode *node) { return node->kind <= AST_LITERAL_ARRA
 AstNode *ast_receiver(const AstNode *node)
 {
     switch (node->kind) {
-    case AST_SEND: case AST_EVENTUAL: return node->as.send.receiver;
+    case AST_SEND:
+    case AST_EVENTUAL: return node->as.send.receiver;
     case AST_CASCADE: return node->as.cascade.receiver;
     default: return NULL;
     }
@@ -31,7 +32,10 @@ bool ast_is_plain_block(const AstNode *node)
 void ast_split_name(LangText name, LangText *prefix, LangText *last)
 {
     uint32_t start = name.len;
-    while (start > 0 && name.ptr[start - 1] != ':') start--;
-    if (last) *last = lang_text(name.ptr + start, name.len - start);
-    if (prefix) *prefix = lang_text(name.ptr, start >= 2 ? start - 2 : 0);
+    while (start > 0 && name.ptr[start - 1] != ':')
+        start--;
+    if (last)
+        *last = lang_text(name.ptr + start, name.len - start);
+    if (prefix)
+        *prefix = lang_text(name.ptr, start >= 2 ? start - 2 : 0);
 }

@@ -20,39 +20,39 @@
 #include "lang_source.h"
 
 /* One list of node kinds, used for the enum and the names. */
-#define AST_KINDS(X)                                                                              \
-    X(INT, "int")                     /* as.integer: fits a SmallInteger */                       \
-    X(BIGINT, "bigint")               /* as.integer: does not; digits + radix */                  \
-    X(FLOAT, "float")                 /* as.real */                                               \
-    X(STRING, "string")               /* as.text, decoded */                                      \
-    X(CHAR, "char")                   /* as.character, a code point */                            \
-    X(SYMBOL, "symbol")               /* as.text, without #, decoded */                           \
-    X(NIL, "nil")                                                                                 \
-    X(TRUE, "true")                                                                               \
-    X(FALSE, "false")                                                                             \
-    X(LITERAL_ARRAY, "literal-array") /* as.list: literals only (kinds INT..LITERAL_ARRAY) */     \
-    X(IDENTIFIER, "identifier")       /* as.name, perhaps qualified */                            \
-    X(SELF, "self")                                                                               \
-    X(SUPER, "super")                                                                             \
-    X(THIS_CONTEXT, "this-context")                                                               \
-    X(ASSIGN, "assign")               /* as.assign */                                             \
-    X(SEND, "send")                   /* as.send */                                               \
-    X(CASCADE, "cascade")             /* as.cascade */                                            \
-    X(EVENTUAL, "eventual")           /* as.send: receiver ~> message */                          \
-    X(BLOCK, "block")                 /* as.block */                                              \
-    X(DYN_ARRAY, "dyn-array")         /* as.list: { a. b } */                                     \
-    X(DICTIONARY, "dictionary")       /* as.dictionary: #{ k -> v } */                            \
-    X(RETURN, "return")               /* as.value: only as a statement */                         \
-    X(TEMPS, "temps")                 /* as.temps: `| a b |` between statements of a script */    \
-    X(CLASS, "class")                 /* as.klass */                                              \
-    X(TRAIT, "trait")                 /* as.trait */                                              \
-    X(PROTOCOL, "protocol")           /* as.protocol */
+#define AST_KINDS(X)                                                                               \
+    X(INT, "int")       /* as.integer: fits a SmallInteger */                                      \
+    X(BIGINT, "bigint") /* as.integer: does not; digits + radix */                                 \
+    X(FLOAT, "float")   /* as.real */                                                              \
+    X(STRING, "string") /* as.text, decoded */                                                     \
+    X(CHAR, "char")     /* as.character, a code point */                                           \
+    X(SYMBOL, "symbol") /* as.text, without #, decoded */                                          \
+    X(NIL, "nil")                                                                                  \
+    X(TRUE, "true")                                                                                \
+    X(FALSE, "false")                                                                              \
+    X(LITERAL_ARRAY, "literal-array") /* as.list: literals only (kinds INT..LITERAL_ARRAY) */      \
+    X(IDENTIFIER, "identifier")       /* as.name, perhaps qualified */                             \
+    X(SELF, "self")                                                                                \
+    X(SUPER, "super")                                                                              \
+    X(THIS_CONTEXT, "this-context")                                                                \
+    X(ASSIGN, "assign")         /* as.assign */                                                    \
+    X(SEND, "send")             /* as.send */                                                      \
+    X(CASCADE, "cascade")       /* as.cascade */                                                   \
+    X(EVENTUAL, "eventual")     /* as.send: receiver ~> message */                                 \
+    X(BLOCK, "block")           /* as.block */                                                     \
+    X(DYN_ARRAY, "dyn-array")   /* as.list: { a. b } */                                            \
+    X(DICTIONARY, "dictionary") /* as.dictionary: #{ k -> v } */                                   \
+    X(RETURN, "return")         /* as.value: only as a statement */                                \
+    X(TEMPS, "temps")           /* as.temps: `| a b |` between statements of a script */           \
+    X(CLASS, "class")           /* as.klass */                                                     \
+    X(TRAIT, "trait")           /* as.trait */                                                     \
+    X(PROTOCOL, "protocol")     /* as.protocol */
 
 typedef enum AstKind {
 #define AST_KIND_ENUM(name, text) AST_##name,
     AST_KINDS(AST_KIND_ENUM)
 #undef AST_KIND_ENUM
-    AST_KIND_COUNT
+        AST_KIND_COUNT
 } AstKind;
 
 typedef enum AstSendKind { AST_UNARY, AST_BINARY, AST_KEYWORD } AstSendKind;
@@ -89,9 +89,9 @@ typedef struct AstType {
 typedef struct AstVar {
     LangText name;
     LangSpan span;
-    AstType type;  /* often absent; never for block parameters and class variables */
-    uint32_t tag;  /* for later passes */
-    void *info;    /* for later passes */
+    AstType type; /* often absent; never for block parameters and class variables */
+    uint32_t tag; /* for later passes */
+    void *info;   /* for later passes */
 } AstVar;
 
 typedef struct AstVarList {
@@ -112,7 +112,7 @@ typedef struct AstMessage {
 typedef struct AstSend {
     AstNode *receiver; /* for a super send a node of kind AST_SUPER */
     AstMessage message;
-    bool is_super;     /* `super sel`; never with AST_EVENTUAL */
+    bool is_super; /* `super sel`; never with AST_EVENTUAL */
 } AstSend;
 
 /* The receiver is evaluated once; every message goes to it; the value is that of the last. */
@@ -129,7 +129,7 @@ typedef struct AstInteger {
     LangText digits; /* without sign and radix; all valid in radix, either letter case */
     uint32_t radix;  /* 2..36 */
     bool negative;
-    int64_t value;   /* AST_INT only: -2^47 .. 2^47-1 */
+    int64_t value; /* AST_INT only: -2^47 .. 2^47-1 */
 } AstInteger;
 
 typedef struct AstFloat {
@@ -140,8 +140,8 @@ typedef struct AstFloat {
 typedef struct AstAssign {
     AstName target; /* may be qualified */
     AstNode *value;
-    uint32_t tag;   /* for later passes */
-    void *info;     /* for later passes */
+    uint32_t tag; /* for later passes */
+    void *info;   /* for later passes */
 } AstAssign;
 
 /* An identifier used as a value. */
@@ -178,17 +178,17 @@ struct AstNode {
     union {
         AstInteger integer;
         AstFloat real;
-        LangText text;          /* STRING, SYMBOL */
-        uint32_t character;     /* CHAR */
-        AstNodeList list;       /* LITERAL_ARRAY, DYN_ARRAY */
-        AstIdentifier name;     /* IDENTIFIER */
+        LangText text;      /* STRING, SYMBOL */
+        uint32_t character; /* CHAR */
+        AstNodeList list;   /* LITERAL_ARRAY, DYN_ARRAY */
+        AstIdentifier name; /* IDENTIFIER */
         AstAssign assign;
-        AstSend send;           /* SEND, EVENTUAL */
+        AstSend send; /* SEND, EVENTUAL */
         AstCascade cascade;
         AstBlock *block;
         AstDictionary dictionary;
-        AstNode *value;         /* RETURN */
-        AstVarList temps;       /* TEMPS */
+        AstNode *value;   /* RETURN */
+        AstVarList temps; /* TEMPS */
         AstClass *klass;
         AstTrait *trait;
         AstProtocol *protocol;
@@ -210,7 +210,7 @@ typedef struct AstMethod {
     LangSpan span;          /* from `method:` (bare: from the pattern) to the closing bracket */
     LangText source;        /* the text of the method from the pattern on, as written */
     AstVarList params;
-    AstType return_type;    /* often absent */
+    AstType return_type; /* often absent */
     AstNameList effects;
     AstVarList temps;
     AstNodeList statements; /* count 0: answers self. No duplicate names in params + temps */
@@ -218,7 +218,7 @@ typedef struct AstMethod {
     bool class_side;
     bool is_primitive_stub; /* body is [ <primitive> ]: nothing to compile, only the doc counts */
     bool is_bare;
-    void *info;             /* for later passes */
+    void *info; /* for later passes */
 } AstMethod;
 
 typedef struct AstMethodList {
@@ -227,8 +227,8 @@ typedef struct AstMethodList {
 } AstMethodList;
 
 struct AstClass {
-    AstName name;         /* may be qualified: used literally then */
-    AstName superclass;   /* text "nil" with superclass_is_nil */
+    AstName name;       /* may be qualified: used literally then */
+    AstName superclass; /* text "nil" with superclass_is_nil */
     bool superclass_is_nil;
     AstVarList instance_vars; /* all lists of the body, in order */
     AstVarList class_vars;
@@ -256,7 +256,7 @@ typedef struct AstProtocolEntry {
     LangSpan span;
     AstType *param_types; /* one per argument, each perhaps absent */
     uint32_t param_count;
-    bool has_return;      /* a ^ was written; the type may still be absent */
+    bool has_return; /* a ^ was written; the type may still be absent */
     AstType return_type;
     AstNameList effects;
 } AstProtocolEntry;

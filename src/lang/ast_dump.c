@@ -52,14 +52,16 @@ static void put_symbol(Dump *d, LangText t)
 static void put_position(Dump *d, LangSpan span)
 {
     char text[32];
-    if (!d->positions) return;
+    if (!d->positions)
+        return;
     snprintf(text, sizeof text, "@%u:%u", span.line, span.column);
     put(d, text);
 }
 
 static void put_type(Dump *d, const AstType *type)
 {
-    if (type->name.len == 0) return;
+    if (type->name.len == 0)
+        return;
     put(d, "<");
     put_text(d, type->name);
     put(d, ">");
@@ -70,7 +72,8 @@ static void put_vars(Dump *d, const char *head, const AstVarList *vars)
     put(d, "(");
     put(d, head);
     for (uint32_t i = 0; i < vars->count; i++) {
-        if (i || *head) put(d, " ");
+        if (i || *head)
+            put(d, " ");
         put_text(d, vars->items[i].name);
         put_type(d, &vars->items[i].type);
     }
@@ -79,7 +82,8 @@ static void put_vars(Dump *d, const char *head, const AstVarList *vars)
 
 static void put_names(Dump *d, const char *head, const AstNameList *names)
 {
-    if (names->count == 0) return;
+    if (names->count == 0)
+        return;
     put(d, " (");
     put(d, head);
     for (uint32_t i = 0; i < names->count; i++) {
@@ -103,13 +107,15 @@ static void dump_list(Dump *d, const AstNodeList *list)
 static void open_send(Dump *d, const AstNode *node)
 {
     const char *head = node->kind == AST_EVENTUAL ? "(eventual"
-                       : node->kind == AST_CASCADE ? (node->as.cascade.is_super ? "(super-cascade"
-                                                                                : "(cascade")
-                       : node->as.send.is_super ? "(super-send" : "(send";
+                       : node->kind == AST_CASCADE
+                           ? (node->as.cascade.is_super ? "(super-cascade" : "(cascade")
+                       : node->as.send.is_super ? "(super-send"
+                                                : "(send";
     put(d, head);
     put_position(d, node->span);
     put(d, " ");
-    if (node->kind == AST_CASCADE) return;
+    if (node->kind == AST_CASCADE)
+        return;
     put_text(d, node->as.send.message.selector);
     put(d, " ");
 }
@@ -137,7 +143,8 @@ static void dump_chain(Dump *d, const AstNode *node)
 {
     size_t n = 0;
     const AstNode *base = node;
-    for (; ast_receiver(base); base = ast_receiver(base)) n++;
+    for (; ast_receiver(base); base = ast_receiver(base))
+        n++;
     const AstNode **chain = d->allocator.alloc(d->allocator.ctx, n * sizeof *chain);
     if (!chain) {
         d->failed = true;
@@ -148,7 +155,8 @@ static void dump_chain(Dump *d, const AstNode *node)
         open_send(d, node);
     }
     dump_node(d, base);
-    while (n-- > 0) close_send(d, chain[n]);
+    while (n-- > 0)
+        close_send(d, chain[n]);
     d->allocator.free(d->allocator.ctx, chain);
 }
 
@@ -233,7 +241,8 @@ static void dump_one(Dump *d, const char *head, const AstNode *node, const AstNo
 
 static void put_doc(Dump *d, const AstDoc *doc)
 {
-    if (!doc->present) return;
+    if (!doc->present)
+        return;
     put(d, " (doc ");
     put_quoted(d, doc->text);
     put(d, ")");
@@ -308,7 +317,8 @@ static void dump_entry(Dump *d, const AstProtocolEntry *e)
         put(d, e->param_types[i].name.len ? " " : " _");
         put_type(d, &e->param_types[i]);
     }
-    if (e->has_return) put(d, " ^");
+    if (e->has_return)
+        put(d, " ^");
     put_type(d, &e->return_type);
     put_names(d, "effects", &e->effects);
     put(d, ")");
@@ -320,14 +330,17 @@ static void dump_protocol(Dump *d, const AstProtocol *p)
     put_text(d, p->name.text);
     put_doc(d, &p->doc);
     put_names(d, "includes", &p->includes);
-    for (uint32_t i = 0; i < p->entry_count; i++) dump_entry(d, &p->entries[i]);
+    for (uint32_t i = 0; i < p->entry_count; i++)
+        dump_entry(d, &p->entries[i]);
     put(d, ")");
 }
 
 static void dump_node(Dump *d, const AstNode *node)
 {
     switch (node->kind) {
-    case AST_SEND: case AST_EVENTUAL: case AST_CASCADE: dump_chain(d, node); return;
+    case AST_SEND:
+    case AST_EVENTUAL:
+    case AST_CASCADE: dump_chain(d, node); return;
     case AST_IDENTIFIER:
         put_text(d, node->as.name.text);
         put_position(d, node->span);

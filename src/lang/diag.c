@@ -27,10 +27,13 @@ void diag_init(DiagList *list, LangArena *arena)
 /* A full list gives up its last warning for an error. */
 static Diag *diag_slot(DiagList *list, DiagSeverity severity)
 {
-    if (list->count < LANG_DIAG_MAX) return &list->items[list->count++];
-    if (severity == DIAG_WARNING) return NULL;
+    if (list->count < LANG_DIAG_MAX)
+        return &list->items[list->count++];
+    if (severity == DIAG_WARNING)
+        return NULL;
     for (uint32_t i = list->count; i-- > 0;) {
-        if (list->items[i].severity != DIAG_WARNING) continue;
+        if (list->items[i].severity != DIAG_WARNING)
+            continue;
         memmove(&list->items[i], &list->items[i + 1], (list->count - i - 1) * sizeof(Diag));
         return &list->items[list->count - 1];
     }
@@ -44,7 +47,8 @@ void diag_add(DiagList *list, DiagSeverity severity, LangSpan span, const char *
     else
         list->warnings++;
     Diag *slot = diag_slot(list, severity);
-    if (!slot) return;
+    if (!slot)
+        return;
     char buffer[DIAG_MESSAGE_MAX];
     va_list args;
     va_start(args, format);
@@ -54,7 +58,8 @@ void diag_add(DiagList *list, DiagSeverity severity, LangSpan span, const char *
     slot->severity = severity;
     slot->span = span;
     slot->message = lang_arena_copy(list->arena, buffer, len);
-    if (slot->message.len == 0) slot->message = lang_text("out of memory", 13);
+    if (slot->message.len == 0)
+        slot->message = lang_text("out of memory", 13);
 }
 
 /* -- safe text ---------------------------------------------------------------------------- */
@@ -124,7 +129,8 @@ static void put(LangSink sink, const char *z) { sink.write(sink.ctx, z, strlen(z
 
 static void put_repeated(LangSink sink, char c, uint32_t n)
 {
-    while (n-- > 0) sink.write(sink.ctx, &c, 1);
+    while (n-- > 0)
+        sink.write(sink.ctx, &c, 1);
 }
 
 /* Walks back over one character; invalid bytes count one by one. */
@@ -172,7 +178,8 @@ static uint32_t put_source_char(LangSink sink, LangText source, uint32_t pos, ui
 
 static bool at_line_end(LangText source, uint32_t pos)
 {
-    if (pos >= source.len || source.ptr[pos] == '\n') return true;
+    if (pos >= source.len || source.ptr[pos] == '\n')
+        return true;
     return source.ptr[pos] == '\r' && (pos + 1 == source.len || source.ptr[pos + 1] == '\n');
 }
 
@@ -184,17 +191,21 @@ static void put_source_line(LangSink sink, LangText source, LangSpan span)
     uint32_t pos = window_start(source, start, &clipped);
     uint32_t column = 0;
     put(sink, clipped ? "  ..." : "  ");
-    if (clipped) column += 3;
-    while (pos < start) pos += put_source_char(sink, source, pos, &column);
+    if (clipped)
+        column += 3;
+    while (pos < start)
+        pos += put_source_char(sink, source, pos, &column);
     uint32_t caret = column, marked = column;
     for (int i = 0; i < DIAG_LINE_AFTER && !at_line_end(source, pos); i++) {
         pos += put_source_char(sink, source, pos, &column);
-        if (pos <= span.end) marked = column;
+        if (pos <= span.end)
+            marked = column;
     }
     put(sink, at_line_end(source, pos) ? "\n  " : "...\n  ");
     put_repeated(sink, ' ', caret);
     put(sink, "^");
-    if (marked > caret) put_repeated(sink, '~', marked - caret - 1);
+    if (marked > caret)
+        put_repeated(sink, '~', marked - caret - 1);
     put(sink, "\n");
 }
 
@@ -209,7 +220,8 @@ static void put_diag(LangSink sink, const Diag *d, const char *file, LangText so
     put(sink, d->severity == DIAG_ERROR ? ": error: " : ": warning: ");
     sink.write(sink.ctx, d->message.ptr, d->message.len);
     put(sink, "\n");
-    if (d->span.line) put_source_line(sink, source, d->span);
+    if (d->span.line)
+        put_source_line(sink, source, d->span);
 }
 
 /* Positions of entries, sorted by place; insertion sort: the list is short and nearly sorted. */
@@ -232,17 +244,15 @@ void diag_write(const DiagList *list, const char *file, LangText source, LangSin
     for (uint32_t i = 0; i < list->count; i++)
         put_diag(sink, &list->items[order[i]], file, source);
     uint32_t unseen = list->errors + list->warnings - list->count;
-    if (unseen == 0) return;
+    if (unseen == 0)
+        return;
     char text[64];
     snprintf(text, sizeof text, ": %u more diagnostics are not shown\n", unseen);
     put(sink, file);
     put(sink, text);
 }
 
-static void write_stream(void *ctx, const char *bytes, size_t len)
-{
-    fwrite(bytes, 1, len, ctx);
-}
+static void write_stream(void *ctx, const char *bytes, size_t len) { fwrite(bytes, 1, len, ctx); }
 
 void diag_print(const DiagList *list, const char *file, LangText source, FILE *stream)
 {
@@ -253,13 +263,15 @@ void diag_print(const DiagList *list, const char *file, LangText source, FILE *s
 void diag_report(const DiagList *list, const char *headline, LangSink sink)
 {
     uint32_t order[LANG_DIAG_MAX];
-    if (list->errors == 0) return;
+    if (list->errors == 0)
+        return;
     sorted_order(list, order);
     put(sink, headline);
     put(sink, ":");
     for (uint32_t i = 0; i < list->count; i++) {
         const Diag *d = &list->items[order[i]];
-        if (d->severity != DIAG_ERROR) continue;
+        if (d->severity != DIAG_ERROR)
+            continue;
         char place[64] = "";
         if (d->span.line)
             snprintf(place, sizeof place, "line %u, column %u: ", d->span.line, d->span.column);

@@ -27,17 +27,30 @@ static bool is_ascii_letter(int c) { return (c >= 'a' && c <= 'z') || (c >= 'A' 
 static bool is_binary_char(int c)
 {
     switch (c) {
-    case '+': case '-': case '*': case '/': case '\\': case '~': case '<': case '>':
-    case '=': case '@': case '%': case '|': case '&': case '?': case '!': case ',':
-        return true;
-    default:
-        return false;
+    case '+':
+    case '-':
+    case '*':
+    case '/':
+    case '\\':
+    case '~':
+    case '<':
+    case '>':
+    case '=':
+    case '@':
+    case '%':
+    case '|':
+    case '&':
+    case '?':
+    case '!':
+    case ',': return true;
+    default: return false;
     }
 }
 
 static bool is_letter(uint32_t cp)
 {
-    if (cp < 0x80) return is_ascii_letter((int)cp) || cp == '_';
+    if (cp < 0x80)
+        return is_ascii_letter((int)cp) || cp == '_';
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
     return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO;
 }
@@ -54,7 +67,8 @@ static const char *here(const Lexer *lx) { return lx->source + lx->pos; }
 static uint32_t letter_length(const Lexer *lx)
 {
     uint32_t cp = 0;
-    if (lx->pos == lx->len) return 0;
+    if (lx->pos == lx->len)
+        return 0;
     uint32_t n = (uint32_t)utf8_decode(here(lx), lx->len - lx->pos, &cp);
     return n && is_letter(cp) ? n : 0;
 }
@@ -97,13 +111,15 @@ static LexError skip_char(Lexer *lx)
 
 static void skip_digits(Lexer *lx)
 {
-    while (is_digit(peek(lx, 0))) lx->pos++;
+    while (is_digit(peek(lx, 0)))
+        lx->pos++;
 }
 
 static bool skip_name(Lexer *lx)
 {
     uint32_t n = letter_length(lx);
-    if (n == 0) return false;
+    if (n == 0)
+        return false;
     while (n > 0) {
         lx->pos += n;
         lx->continuation += n - 1;
@@ -167,7 +183,8 @@ static Token read_quoted(Lexer *lx, TokenKind kind, LexError unterminated, LangS
 {
     FirstBad bad = {LEX_OK, start};
     for (;;) {
-        if (lx->pos == lx->len) return fail(lx, unterminated, start);
+        if (lx->pos == lx->len)
+            return fail(lx, unterminated, start);
         if (*here(lx) != '\'') {
             skip_checked(lx, &bad);
         } else if (peek(lx, 1) == '\'') {
@@ -185,8 +202,10 @@ static Token read_docstring(Lexer *lx, LangSpan start)
     FirstBad bad = {LEX_OK, start};
     skip_ascii(lx, 3);
     for (;;) {
-        if (lx->pos == lx->len) return fail(lx, LEX_UNTERMINATED_DOCSTRING, start);
-        if (peek(lx, 0) == '"' && peek(lx, 1) == '"' && peek(lx, 2) == '"') break;
+        if (lx->pos == lx->len)
+            return fail(lx, LEX_UNTERMINATED_DOCSTRING, start);
+        if (peek(lx, 0) == '"' && peek(lx, 1) == '"' && peek(lx, 2) == '"')
+            break;
         skip_checked(lx, &bad);
     }
     skip_ascii(lx, 3);
@@ -198,8 +217,10 @@ static Token read_quote_comment(Lexer *lx, LangSpan start)
     FirstBad bad = {LEX_OK, start};
     skip_ascii(lx, 1);
     for (;;) {
-        if (lx->pos == lx->len) return fail(lx, LEX_UNTERMINATED_COMMENT, start);
-        if (*here(lx) == '"') break;
+        if (lx->pos == lx->len)
+            return fail(lx, LEX_UNTERMINATED_COMMENT, start);
+        if (*here(lx) == '"')
+            break;
         skip_checked(lx, &bad);
     }
     skip_ascii(lx, 1);
@@ -210,14 +231,16 @@ static Token read_quote_comment(Lexer *lx, LangSpan start)
 static Token read_line_comment(Lexer *lx, TokenKind kind, LangSpan start)
 {
     FirstBad bad = {LEX_OK, start};
-    while (lx->pos < lx->len && *here(lx) != '\n') skip_checked(lx, &bad);
+    while (lx->pos < lx->len && *here(lx) != '\n')
+        skip_checked(lx, &bad);
     return bad.error ? fail_at(lx, bad.error, bad.at) : finish(lx, kind, start);
 }
 
 static Token read_character(Lexer *lx, LangSpan start)
 {
     skip_ascii(lx, 1);
-    if (lx->pos == lx->len) return fail(lx, LEX_CHARACTER_AT_END, start);
+    if (lx->pos == lx->len)
+        return fail(lx, LEX_CHARACTER_AT_END, start);
     LangSpan at = span_here(lx);
     LexError error = skip_char(lx);
     return error ? fail_at(lx, error, at) : finish(lx, TOKEN_CHARACTER, start);
@@ -227,21 +250,29 @@ static Token read_character(Lexer *lx, LangSpan start)
 
 static TokenKind reserved_kind(LangText t)
 {
-    if (lang_text_is(t, "self")) return TOKEN_SELF;
-    if (lang_text_is(t, "super")) return TOKEN_SUPER;
-    if (lang_text_is(t, "nil")) return TOKEN_NIL;
-    if (lang_text_is(t, "true")) return TOKEN_TRUE;
-    if (lang_text_is(t, "false")) return TOKEN_FALSE;
-    if (lang_text_is(t, "thisContext")) return TOKEN_THIS_CONTEXT;
+    if (lang_text_is(t, "self"))
+        return TOKEN_SELF;
+    if (lang_text_is(t, "super"))
+        return TOKEN_SUPER;
+    if (lang_text_is(t, "nil"))
+        return TOKEN_NIL;
+    if (lang_text_is(t, "true"))
+        return TOKEN_TRUE;
+    if (lang_text_is(t, "false"))
+        return TOKEN_FALSE;
+    if (lang_text_is(t, "thisContext"))
+        return TOKEN_THIS_CONTEXT;
     return TOKEN_IDENTIFIER;
 }
 
 static bool skip_qualifier(Lexer *lx)
 {
-    if (peek(lx, 0) != ':' || peek(lx, 1) != ':') return false;
+    if (peek(lx, 0) != ':' || peek(lx, 1) != ':')
+        return false;
     Lexer saved = *lx;
     skip_ascii(lx, 2);
-    if (skip_name(lx)) return true;
+    if (skip_name(lx))
+        return true;
     *lx = saved;
     return false;
 }
@@ -250,14 +281,16 @@ static Token read_name(Lexer *lx, LangSpan start)
 {
     bool qualified = false;
     skip_name(lx);
-    while (skip_qualifier(lx)) qualified = true;
+    while (skip_qualifier(lx))
+        qualified = true;
     if (!qualified && peek(lx, 0) == ':' && peek(lx, 1) != '=') {
         skip_ascii(lx, 1);
         return finish(lx, TOKEN_KEYWORD, start);
     }
     Token t = finish(lx, TOKEN_IDENTIFIER, start);
     t.qualified = qualified;
-    if (!qualified) t.kind = reserved_kind(t.text);
+    if (!qualified)
+        t.kind = reserved_kind(t.text);
     return t;
 }
 
@@ -271,10 +304,12 @@ static Token read_name_symbol(Lexer *lx, LangSpan start)
         if (peek(lx, 0) == ':') {
             Lexer saved = *lx;
             skip_ascii(lx, 1);
-            if (skip_name(lx)) return fail(lx, LEX_QUALIFIED_SYMBOL, start);
+            if (skip_name(lx))
+                return fail(lx, LEX_QUALIFIED_SYMBOL, start);
             *lx = saved;
         }
-        if (!skip_name(lx)) break;
+        if (!skip_name(lx))
+            break;
     }
     return finish(lx, TOKEN_SYMBOL, start);
 }
@@ -297,10 +332,12 @@ static Token read_hash(Lexer *lx, LangSpan start)
         return read_quoted(lx, TOKEN_SYMBOL, LEX_UNTERMINATED_SYMBOL, start);
     }
     if (is_binary_char(c)) {
-        while (is_binary_char(peek(lx, 0))) skip_ascii(lx, 1);
+        while (is_binary_char(peek(lx, 0)))
+            skip_ascii(lx, 1);
         return finish(lx, TOKEN_SYMBOL, start);
     }
-    if (letter_length(lx)) return read_name_symbol(lx, start);
+    if (letter_length(lx))
+        return read_name_symbol(lx, start);
     return fail(lx, c == '[' ? LEX_BYTE_ARRAY : LEX_STRAY_HASH, start);
 }
 
@@ -308,9 +345,12 @@ static Token read_hash(Lexer *lx, LangSpan start)
 
 static uint32_t digit_value(int c)
 {
-    if (is_digit(c)) return (uint32_t)(c - '0');
-    if (c >= 'a' && c <= 'z') return (uint32_t)(c - 'a') + 10;
-    if (c >= 'A' && c <= 'Z') return (uint32_t)(c - 'A') + 10;
+    if (is_digit(c))
+        return (uint32_t)(c - '0');
+    if (c >= 'a' && c <= 'z')
+        return (uint32_t)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'Z')
+        return (uint32_t)(c - 'A') + 10;
     return UINT32_MAX;
 }
 
@@ -325,9 +365,12 @@ static Token read_radix_digits(Lexer *lx, LangText radix_digits, LangSpan start)
         digits_ok = digits_ok && digit_value(peek(lx, 0)) < radix;
         skip_ascii(lx, 1);
     }
-    if (radix < 2 || radix > 36) return fail(lx, LEX_INVALID_RADIX, start);
-    if (count == 0) return fail(lx, LEX_INVALID_INTEGER, start);
-    if (!digits_ok) return fail(lx, LEX_INVALID_DIGIT, start);
+    if (radix < 2 || radix > 36)
+        return fail(lx, LEX_INVALID_RADIX, start);
+    if (count == 0)
+        return fail(lx, LEX_INVALID_INTEGER, start);
+    if (!digits_ok)
+        return fail(lx, LEX_INVALID_DIGIT, start);
     return finish(lx, TOKEN_INTEGER, start);
 }
 
@@ -335,15 +378,18 @@ static Token read_radix_digits(Lexer *lx, LangText radix_digits, LangSpan start)
 static Token read_exponent(Lexer *lx, LangSpan start)
 {
     skip_ascii(lx, 1);
-    if (peek(lx, 0) == '+' || peek(lx, 0) == '-') skip_ascii(lx, 1);
-    if (!is_digit(peek(lx, 0))) return fail(lx, LEX_INVALID_FLOAT, start);
+    if (peek(lx, 0) == '+' || peek(lx, 0) == '-')
+        skip_ascii(lx, 1);
+    if (!is_digit(peek(lx, 0)))
+        return fail(lx, LEX_INVALID_FLOAT, start);
     skip_digits(lx);
     return finish(lx, TOKEN_FLOAT, start);
 }
 
 static Token read_number(Lexer *lx, LangSpan start)
 {
-    if (peek(lx, 0) == '-') skip_ascii(lx, 1);
+    if (peek(lx, 0) == '-')
+        skip_ascii(lx, 1);
     const char *digits = here(lx);
     skip_digits(lx);
     LangText whole = lang_text(digits, (size_t)(here(lx) - digits));
@@ -358,7 +404,8 @@ static Token read_number(Lexer *lx, LangSpan start)
         c = peek(lx, 0);
         return c == 'e' || c == 'E' ? read_exponent(lx, start) : finish(lx, TOKEN_FLOAT, start);
     }
-    if (c == 'e' || c == 'E') return read_exponent(lx, start);
+    if (c == 'e' || c == 'E')
+        return read_exponent(lx, start);
     return finish(lx, TOKEN_INTEGER, start);
 }
 
@@ -368,19 +415,23 @@ static Token read_number(Lexer *lx, LangSpan start)
  * array it is always a sign. */
 static bool minus_is_sign(const Lexer *lx)
 {
-    if (!is_digit(peek(lx, 1))) return false;
+    if (!is_digit(peek(lx, 1)))
+        return false;
     return lx->array_depth > 0 || lx->operand_end != lx->pos;
 }
 
 static Token read_binary(Lexer *lx, LangSpan start)
 {
     uint32_t n = 1;
-    while (is_binary_char(peek(lx, n))) n++;
+    while (is_binary_char(peek(lx, n)))
+        n++;
     /* 4+-1 is 4 + -1: the last minus of a longer run is the sign of the number behind it. */
-    if (n > 1 && peek(lx, n - 1) == '-' && is_digit(peek(lx, n))) n--;
+    if (n > 1 && peek(lx, n - 1) == '-' && is_digit(peek(lx, n)))
+        n--;
     skip_ascii(lx, n);
     Token t = finish(lx, TOKEN_BINARY, start);
-    if (lang_text_is(t.text, "~>")) t.kind = TOKEN_EVENTUAL;
+    if (lang_text_is(t.text, "~>"))
+        t.kind = TOKEN_EVENTUAL;
     return t;
 }
 
@@ -395,20 +446,24 @@ static Token read_punctuation(Lexer *lx, LangSpan start)
                  {':', TOKEN_COLON},    {'|', TOKEN_BAR}};
     char c = *here(lx);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (table[i].c != c) continue;
+        if (table[i].c != c)
+            continue;
         skip_ascii(lx, 1);
         if (c == ':' && peek(lx, 0) == '=') {
             skip_ascii(lx, 1);
             return finish(lx, TOKEN_ASSIGN, start);
         }
-        if (c == '(' && lx->array_depth) lx->array_depth++;
-        if (c == ')' && lx->array_depth) lx->array_depth--;
+        if (c == '(' && lx->array_depth)
+            lx->array_depth++;
+        if (c == ')' && lx->array_depth)
+            lx->array_depth--;
         return finish(lx, table[i].kind, start);
     }
     uint32_t cp = 0;
     utf8_decode(here(lx), lx->len - lx->pos, &cp);
     LexError error = skip_char(lx);
-    if (!error) error = cp == 0xFEFF ? LEX_BYTE_ORDER_MARK : LEX_UNEXPECTED_CHARACTER;
+    if (!error)
+        error = cp == 0xFEFF ? LEX_BYTE_ORDER_MARK : LEX_UNEXPECTED_CHARACTER;
     return fail(lx, error, start);
 }
 
@@ -429,7 +484,8 @@ static bool at_hash_comment(const Lexer *lx)
  * with it) in *comment. */
 static bool next_comment(Lexer *lx, Token *comment)
 {
-    while (lx->pos < lx->len && lex_is_space(*here(lx))) skip_char(lx);
+    while (lx->pos < lx->len && lex_is_space(*here(lx)))
+        skip_char(lx);
     LangSpan start = span_here(lx);
     if (peek(lx, 0) == '"' && !at_docstring(lx))
         *comment = read_quote_comment(lx, start);
@@ -444,30 +500,46 @@ static Token read_token(Lexer *lx)
 {
     LangSpan start = span_here(lx);
     int c = peek(lx, 0);
-    if (c == -1) return finish(lx, TOKEN_EOF, start);
-    if (is_digit(c) || (c == '-' && minus_is_sign(lx))) return read_number(lx, start);
-    if (c == '"') return read_docstring(lx, start);
+    if (c == -1)
+        return finish(lx, TOKEN_EOF, start);
+    if (is_digit(c) || (c == '-' && minus_is_sign(lx)))
+        return read_number(lx, start);
+    if (c == '"')
+        return read_docstring(lx, start);
     if (c == '\'') {
         skip_ascii(lx, 1);
         return read_quoted(lx, TOKEN_STRING, LEX_UNTERMINATED_STRING, start);
     }
-    if (c == '$') return read_character(lx, start);
-    if (c == '#') return read_hash(lx, start);
-    if (c != '|' && is_binary_char(c)) return read_binary(lx, start);
-    if (letter_length(lx)) return read_name(lx, start);
+    if (c == '$')
+        return read_character(lx, start);
+    if (c == '#')
+        return read_hash(lx, start);
+    if (c != '|' && is_binary_char(c))
+        return read_binary(lx, start);
+    if (letter_length(lx))
+        return read_name(lx, start);
     return read_punctuation(lx, start);
 }
 
 static bool ends_operand(TokenKind kind)
 {
     switch (kind) {
-    case TOKEN_INTEGER: case TOKEN_FLOAT: case TOKEN_STRING: case TOKEN_SYMBOL:
-    case TOKEN_CHARACTER: case TOKEN_IDENTIFIER: case TOKEN_SELF: case TOKEN_SUPER:
-    case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE: case TOKEN_THIS_CONTEXT:
-    case TOKEN_RPAREN: case TOKEN_RBRACKET: case TOKEN_RBRACE:
-        return true;
-    default:
-        return false;
+    case TOKEN_INTEGER:
+    case TOKEN_FLOAT:
+    case TOKEN_STRING:
+    case TOKEN_SYMBOL:
+    case TOKEN_CHARACTER:
+    case TOKEN_IDENTIFIER:
+    case TOKEN_SELF:
+    case TOKEN_SUPER:
+    case TOKEN_NIL:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE:
+    case TOKEN_THIS_CONTEXT:
+    case TOKEN_RPAREN:
+    case TOKEN_RBRACKET:
+    case TOKEN_RBRACE: return true;
+    default: return false;
     }
 }
 
@@ -512,8 +584,10 @@ static bool at_shebang(const Lexer *lx)
 
 bool lex_skip_shebang(Lexer *lx)
 {
-    if (!at_shebang(lx)) return false;
-    while (lx->pos < lx->len && *here(lx) != '\n') skip_char(lx);
+    if (!at_shebang(lx))
+        return false;
+    while (lx->pos < lx->len && *here(lx) != '\n')
+        skip_char(lx);
     return true;
 }
 
@@ -560,12 +634,10 @@ const char *lex_error_message(Token token, char out[256])
     case LEX_INVALID_DIGIT: format = "invalid integer: '%s' has a digit beyond its radix"; break;
     case LEX_INVALID_FLOAT: format = "invalid float: '%s' has no digits in its exponent"; break;
     }
-    _Pragma("GCC diagnostic push")
-    _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"")
-    _Pragma("GCC diagnostic ignored \"-Wformat-extra-args\"")
-    snprintf(out, 256, format, diag_quote(token.text, quoted));
-    _Pragma("GCC diagnostic pop")
-    return out;
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"")
+        _Pragma("GCC diagnostic ignored \"-Wformat-extra-args\"")
+            snprintf(out, 256, format, diag_quote(token.text, quoted));
+    _Pragma("GCC diagnostic pop") return out;
 }
 
 bool lex_is_plain_name(LangText text)
@@ -579,13 +651,16 @@ bool lex_is_plain_symbol(LangText text)
 {
     Lexer lx;
     lex_init(&lx, text.ptr, text.len);
-    if (text.len == 0) return false;
+    if (text.len == 0)
+        return false;
     if (is_binary_char(peek(&lx, 0))) {
-        while (is_binary_char(peek(&lx, 0))) skip_ascii(&lx, 1);
+        while (is_binary_char(peek(&lx, 0)))
+            skip_ascii(&lx, 1);
         return lx.pos == lx.len;
     }
     while (skip_name(&lx)) {
-        if (peek(&lx, 0) != ':') break;
+        if (peek(&lx, 0) != ':')
+            break;
         skip_ascii(&lx, 1);
     }
     return lx.pos == lx.len;
@@ -596,8 +671,10 @@ static bool keep_token(LangArena *arena, LangTokenList *list, uint32_t *room, To
     if (list->count == *room) {
         uint32_t more = *room ? *room * 2 : 256;
         Token *items = lang_arena_array(arena, more, sizeof(Token));
-        if (!items) return false;
-        if (list->count) memcpy(items, list->items, list->count * sizeof(Token));
+        if (!items)
+            return false;
+        if (list->count)
+            memcpy(items, list->items, list->count * sizeof(Token));
         list->items = items;
         *room = more;
     }
@@ -615,11 +692,13 @@ bool lex_all(LangArena *arena, const char *source, size_t len, LangTokenList *ou
     lx.keep_comments = true;
     if (at_shebang(&lx)) {
         t = read_line_comment(&lx, TOKEN_SHEBANG, span_here(&lx));
-        if (!keep_token(arena, out, &room, t)) return false;
+        if (!keep_token(arena, out, &room, t))
+            return false;
     }
     do {
         t = lex_next(&lx);
-        if (!keep_token(arena, out, &room, t)) return false;
+        if (!keep_token(arena, out, &room, t))
+            return false;
     } while (t.kind != TOKEN_EOF);
     return true;
 }

@@ -12,47 +12,47 @@
 #include "lang_source.h"
 
 /* Name, and how a message calls it. */
-#define LANG_TOKENS(X)                                                                            \
-    X(EOF, "end of input")                                                                        \
-    X(ERROR, "ERROR")                                                                             \
-    X(INTEGER, "INTEGER")                                                                         \
-    X(FLOAT, "FLOAT")                                                                             \
-    X(STRING, "STRING")                                                                           \
-    X(DOCSTRING, "DOCSTRING")                                                                     \
-    X(SYMBOL, "SYMBOL")                                                                           \
-    X(CHARACTER, "CHARACTER")                                                                     \
-    X(IDENTIFIER, "IDENTIFIER")                                                                   \
-    X(KEYWORD, "KEYWORD")                                                                         \
-    X(BINARY, "BINARY")                                                                           \
-    X(BAR, "'|'")                                                                                 \
-    X(EVENTUAL, "'~>'")                                                                           \
-    X(SELF, "self")                                                                               \
-    X(SUPER, "super")                                                                             \
-    X(NIL, "nil")                                                                                 \
-    X(TRUE, "true")                                                                               \
-    X(FALSE, "false")                                                                             \
-    X(THIS_CONTEXT, "thisContext")                                                                \
-    X(LPAREN, "'('")                                                                              \
-    X(RPAREN, "')'")                                                                              \
-    X(LBRACKET, "'['")                                                                            \
-    X(RBRACKET, "']'")                                                                            \
-    X(LBRACE, "'{'")                                                                              \
-    X(RBRACE, "'}'")                                                                              \
-    X(HASH_PAREN, "'#('")                                                                         \
-    X(HASH_BRACE, "'#{'")                                                                         \
-    X(CARET, "'^'")                                                                               \
-    X(PERIOD, "'.'")                                                                              \
-    X(SEMICOLON, "';'")                                                                           \
-    X(ASSIGN, "':='")                                                                             \
-    X(COLON, "':'")                                                                               \
-    X(COMMENT, "COMMENT")                                                                         \
+#define LANG_TOKENS(X)                                                                             \
+    X(EOF, "end of input")                                                                         \
+    X(ERROR, "ERROR")                                                                              \
+    X(INTEGER, "INTEGER")                                                                          \
+    X(FLOAT, "FLOAT")                                                                              \
+    X(STRING, "STRING")                                                                            \
+    X(DOCSTRING, "DOCSTRING")                                                                      \
+    X(SYMBOL, "SYMBOL")                                                                            \
+    X(CHARACTER, "CHARACTER")                                                                      \
+    X(IDENTIFIER, "IDENTIFIER")                                                                    \
+    X(KEYWORD, "KEYWORD")                                                                          \
+    X(BINARY, "BINARY")                                                                            \
+    X(BAR, "'|'")                                                                                  \
+    X(EVENTUAL, "'~>'")                                                                            \
+    X(SELF, "self")                                                                                \
+    X(SUPER, "super")                                                                              \
+    X(NIL, "nil")                                                                                  \
+    X(TRUE, "true")                                                                                \
+    X(FALSE, "false")                                                                              \
+    X(THIS_CONTEXT, "thisContext")                                                                 \
+    X(LPAREN, "'('")                                                                               \
+    X(RPAREN, "')'")                                                                               \
+    X(LBRACKET, "'['")                                                                             \
+    X(RBRACKET, "']'")                                                                             \
+    X(LBRACE, "'{'")                                                                               \
+    X(RBRACE, "'}'")                                                                               \
+    X(HASH_PAREN, "'#('")                                                                          \
+    X(HASH_BRACE, "'#{'")                                                                          \
+    X(CARET, "'^'")                                                                                \
+    X(PERIOD, "'.'")                                                                               \
+    X(SEMICOLON, "';'")                                                                            \
+    X(ASSIGN, "':='")                                                                              \
+    X(COLON, "':'")                                                                                \
+    X(COMMENT, "COMMENT")                                                                          \
     X(SHEBANG, "SHEBANG")
 
 typedef enum TokenKind {
 #define LANG_TOKEN_ENUM(name, text) TOKEN_##name,
     LANG_TOKENS(LANG_TOKEN_ENUM)
 #undef LANG_TOKEN_ENUM
-    TOKEN_KIND_COUNT
+        TOKEN_KIND_COUNT
 } TokenKind;
 
 /* What a TOKEN_ERROR is about. */
@@ -78,10 +78,10 @@ typedef enum LexError {
 
 typedef struct Token {
     TokenKind kind;
-    LexError error;      /* TOKEN_ERROR only */
-    bool qualified;      /* TOKEN_IDENTIFIER with :: */
-    bool first_on_line;  /* no token stands before it on the line where it begins */
-    LangText text;       /* as written; with an ERROR the bytes concerned */
+    LexError error;     /* TOKEN_ERROR only */
+    bool qualified;     /* TOKEN_IDENTIFIER with :: */
+    bool first_on_line; /* no token stands before it on the line where it begins */
+    LangText text;      /* as written; with an ERROR the bytes concerned */
     LangSpan span;
 } Token;
 
@@ -121,10 +121,7 @@ const char *lex_error_message(Token token, char out[256]);
 bool lex_error_is_unfinished(LexError error);
 
 /* White space as the language defines it. */
-static inline bool lex_is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+static inline bool lex_is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 /* True when text is one plain name (no ::, no reserved word). */
 bool lex_is_plain_name(LangText text);

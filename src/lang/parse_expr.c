@@ -1,214 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parse_expr.c - statements, expressions and literals.
+/* parse_expr.c - statements, expressions, brackets.
  *
  * Recursive descent, one C level per bracket or assignment (parser_enter counts them). Chains of
  * sends, cascades, keyword parts and statements are loops.
  * Threads: none of its own.
  * Invariant: a function that answers NULL or false has reported why, or stop is set. */
-#define _GNU_SOURCE /* strtod_l */
 #include "parser_int.h"
-
-#include <locale.h>
-#include <math.h>
-#include <stdlib.h>
-
-#include "utf8.h"
-
-#define NOINLINE __attribute__((noinline))
 
 static AstNode *parse_unary_expr(Parser *p);
 static AstNode *parse_binary_expr(Parser *p);
-
-/* -- numbers ------------------------------------------------------------------------------ */
-
-enum { SMALL_INTEGER_BITS = 48 };
-
-static uint32_t digit_of(char c)
-{
-    if (c <= '9') return (uint32_t)(c - '0');
-    return (uint32_t)((c | 0x20) - 'a') + 10;
-}
-
-static AstNode *parse_integer(Parser *p)
-{
-    Token t = p->now.token;
-    AstNode *node = parser_node(p, AST_INT, t.span);
-    if (!node) return NULL;
-    AstInteger *n = &node->as.integer;
-    n->source = t.text;
-    n->negative = *t.text.ptr == '-';
-    n->digits = lang_text(t.text.ptr + n->negative, t.text.len - n->negative);
-    n->radix = 10;
-    const char *r = memchr(n->digits.ptr, 'r', n->digits.len);
-    uint32_t prefix = r ? (uint32_t)(r - n->digits.ptr) : 0;
-    if (r && prefix <= 9) { /* the lexer has checked that it is 2..36; leading zeros may be many */
-        n->radix = 0;
-        for (uint32_t i = 0; i < prefix; i++) n->radix = n->radix * 10 + digit_of(n->digits.ptr[i]);
-    } else if (r) {
-        n->radix = digit_of(r[-1]) + 10 * digit_of(r[-2]);
-    }
-    if (r) n->digits = lang_text(r + 1, n->digits.len - prefix - 1);
-    const uint64_t limit = ((uint64_t)1 << (SMALL_INTEGER_BITS - 1)) - !n->negative;
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < n->digits.len && value <= limit; i++)
-        value = value * n->radix + digit_of(n->digits.ptr[i]);
-    if (value > limit)
-        node->kind = AST_BIGINT;
-    else
-        n->value = n->negative ? -(int64_t)value : (int64_t)value;
-    parser_advance(p);
-    return node;
-}
-
-/* strtod of the C locale, whatever locale the embedding program has set. glibc answers its static
- * C locale here without allocating. */
-static double c_strtod(const char *z)
-{
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c) return strtod(z, NULL);
-    double value = strtod_l(z, NULL, c);
-    freelocale(c);
-    return value;
-}
-
-static AstNode *parse_float(Parser *p)
-{
-    Token t = p->now.token;
-    char small[64];
-    const char *z = small;
-    if (t.text.len < sizeof small) {
-        memcpy(small, t.text.ptr, t.text.len);
-        small[t.text.len] = 0;
-    } else {
-        LangText copy = lang_arena_copy(p->arena, t.text.ptr, t.text.len);
-        if (p->arena->failed) parser_out_of_memory(p);
-        z = copy.ptr;
-    }
-    AstNode *node = parser_node(p, AST_FLOAT, t.span);
-    if (!node) return NULL;
-    node->as.real.source = t.text;
-    node->as.real.value = c_strtod(z);
-    if (isinf(node->as.real.value)) {
-        char quoted[DIAG_QUOTE_MAX];
-        parser_error_at(p, t.span, "invalid float: '%s' is too large for a Float",
-                        diag_quote(t.text, quoted));
-        return NULL;
-    }
-    parser_advance(p);
-    return node;
-}
-
-/* -- other literals ----------------------------------------------------------------------- */
-
-static AstNode *take_text(Parser *p, AstKind kind, LangText text)
-{
-    AstNode *node = parser_node(p, kind, p->now.token.span);
-    if (!node) return NULL;
-    node->as.text = text;
-    parser_advance(p);
-    return node;
-}
-
-static AstNode *take_plain(Parser *p, AstKind kind)
-{
-    AstNode *node = parser_node(p, kind, p->now.token.span);
-    if (node) parser_advance(p);
-    return node;
-}
-
-static AstNode *parse_character(Parser *p)
-{
-    LangText t = p->now.token.text;
-    AstNode *node = parser_node(p, AST_CHAR, p->now.token.span);
-    if (!node) return NULL;
-    utf8_decode(t.ptr + 1, t.len - 1, &node->as.character);
-    parser_advance(p);
-    return node;
-}
-
-/* A literal that is one token; NULL without an error when the current token is none. */
-static NOINLINE AstNode *parse_simple_literal(Parser *p)
-{
-    switch (tok(p)) {
-    case TOKEN_INTEGER: return parse_integer(p);
-    case TOKEN_FLOAT: return parse_float(p);
-    case TOKEN_STRING: return take_text(p, AST_STRING, parser_string_value(p, p->now.token));
-    case TOKEN_SYMBOL: return take_text(p, AST_SYMBOL, parser_symbol_value(p, p->now.token));
-    case TOKEN_CHARACTER: return parse_character(p);
-    case TOKEN_NIL: return take_plain(p, AST_NIL);
-    case TOKEN_TRUE: return take_plain(p, AST_TRUE);
-    case TOKEN_FALSE: return take_plain(p, AST_FALSE);
-    default: return NULL;
-    }
-}
-
-/* `at:put:` in a literal array: keyword tokens that touch are one symbol. */
-static AstNode *parse_keyword_element(Parser *p)
-{
-    AstNode *node = take_text(p, AST_SYMBOL, p->now.token.text);
-    while (node && tok(p) == TOKEN_KEYWORD && p->now.token.span.start == node->span.end) {
-        node->as.text.len += p->now.token.text.len;
-        node->span.end = p->now.token.span.end;
-        parser_advance(p);
-    }
-    return node;
-}
-
-static AstNode *parse_literal_array(Parser *p);
-
-static AstNode *parse_array_element(Parser *p, LangSpan open)
-{
-    switch (tok(p)) {
-    case TOKEN_LPAREN: case TOKEN_HASH_PAREN:
-        return parse_literal_array(p);
-    case TOKEN_IDENTIFIER: case TOKEN_BINARY: case TOKEN_BAR: case TOKEN_EVENTUAL:
-        return take_text(p, AST_SYMBOL, p->now.token.text);
-    case TOKEN_KEYWORD:
-        return parse_keyword_element(p);
-    case TOKEN_INTEGER: case TOKEN_FLOAT: case TOKEN_STRING: case TOKEN_SYMBOL:
-    case TOKEN_CHARACTER: case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE:
-        return parse_simple_literal(p);
-    case TOKEN_EOF: case TOKEN_ERROR:
-        parser_expected_close(p, open, ")", false);
-        return NULL;
-    default:
-        parser_expected(p, "a literal or ')' in a literal array (use { } for computed elements)");
-        return NULL;
-    }
-}
-
-/* At `#(`, or at `(` inside a literal array. */
-static NOINLINE AstNode *parse_literal_array(Parser *p)
-{
-    LangSpan open = p->now.token.span;
-    size_t mark = p->scratch_len;
-    AstNode *node = parser_node(p, AST_LITERAL_ARRAY, open);
-    if (!node || !parser_enter(p, open)) return NULL;
-    parser_advance(p);
-    while (tok(p) != TOKEN_RPAREN) {
-        AstNode *element = parse_array_element(p, open);
-        if (!element || !parser_push(p, &element, sizeof element)) {
-            parser_leave(p);
-            return NULL;
-        }
-    }
-    parser_advance(p);
-    parser_leave(p);
-    node->as.list.items = parser_pop_list(p, mark, sizeof(AstNode *), &node->as.list.count);
-    node->span = lang_span_join(open, p->last);
-    return node;
-}
 
 /* -- brackets ----------------------------------------------------------------------------- */
 
 static NOINLINE AstNode *parse_parenthesis(Parser *p)
 {
     LangSpan open = p->now.token.span;
-    if (!parser_enter(p, open)) return NULL;
+    if (!parser_enter(p, open))
+        return NULL;
     parser_advance(p);
     AstNode *inside = parse_expression(p);
     parser_leave(p);
-    if (!inside) return NULL;
+    if (!inside)
+        return NULL;
     if (tok(p) == TOKEN_PERIOD) {
         parser_error_at(p, p->now.token.span,
                         "expected ')', found '.': parentheses hold one expression, not statements");
@@ -227,11 +40,14 @@ static NOINLINE AstNode *parse_parenthesis(Parser *p)
 static NOINLINE bool parse_block_params(Parser *p, AstVarList *out)
 {
     size_t mark = p->scratch_len;
-    if (tok(p) != TOKEN_COLON) return true;
+    if (tok(p) != TOKEN_COLON)
+        return true;
     while (parser_accept(p, TOKEN_COLON)) {
         AstVar var;
-        if (!parse_var(p, "a block parameter name after ':'", false, &var)) return false;
-        if (!parser_push(p, &var, sizeof var)) return false;
+        if (!parse_var(p, "a block parameter name after ':'", false, &var))
+            return false;
+        if (!parser_push(p, &var, sizeof var))
+            return false;
     }
     if (parser_at_type(p)) {
         parser_error_at(p, p->now.token.span,
@@ -249,8 +65,10 @@ static NOINLINE bool parse_block_params(Parser *p, AstVarList *out)
 
 static bool parse_block_inside(Parser *p, AstBlock *block)
 {
-    if (!parse_block_params(p, &block->params)) return false;
-    if (tok(p) == TOKEN_BAR && !parse_temps(p, &block->temps)) return false;
+    if (!parse_block_params(p, &block->params))
+        return false;
+    if (tok(p) == TOKEN_BAR && !parse_temps(p, &block->temps))
+        return false;
     check_duplicates(p, &block->params, "block parameter", &block->temps, "");
     return parse_statements(p, TOKEN_RBRACKET, &block->statements);
 }
@@ -259,12 +77,14 @@ static NOINLINE AstNode *parse_block(Parser *p)
 {
     LangSpan open = p->now.token.span;
     AstNode *node = parser_node(p, AST_BLOCK, open);
-    if (!node || !parser_enter(p, open)) return NULL;
+    if (!node || !parser_enter(p, open))
+        return NULL;
     node->as.block = parser_alloc(p, sizeof(AstBlock));
     parser_advance(p);
     bool ok = node->as.block && parse_block_inside(p, node->as.block);
     parser_leave(p);
-    if (!ok) return NULL;
+    if (!ok)
+        return NULL;
     if (tok(p) != TOKEN_RBRACKET) {
         parser_expected_close(p, open, "]", true);
         return NULL;
@@ -279,15 +99,19 @@ static NOINLINE AstNode *parse_dyn_array(Parser *p)
     LangSpan open = p->now.token.span;
     size_t mark = p->scratch_len;
     AstNode *node = parser_node(p, AST_DYN_ARRAY, open);
-    if (!node || !parser_enter(p, open)) return NULL;
+    if (!node || !parser_enter(p, open))
+        return NULL;
     parser_advance(p);
     while (tok(p) != TOKEN_RBRACE) {
         AstNode *element = parse_expression(p);
-        if (!element || !parser_push(p, &element, sizeof element)) break;
-        if (!parser_accept(p, TOKEN_PERIOD)) break;
+        if (!element || !parser_push(p, &element, sizeof element))
+            break;
+        if (!parser_accept(p, TOKEN_PERIOD))
+            break;
     }
     parser_leave(p);
-    if (p->panic) return NULL;
+    if (p->panic)
+        return NULL;
     if (tok(p) != TOKEN_RBRACE) {
         if (parser_starts_expression(tok(p)))
             parser_expected(p, "'.' between the elements of '{ }'");
@@ -306,14 +130,16 @@ static AstNode *parse_primary(Parser *p);
 static bool parse_pair(Parser *p, AstPair *pair)
 {
     pair->key = parse_primary(p);
-    if (!pair->key) return false;
+    if (!pair->key)
+        return false;
     if (!at_text(p, TOKEN_BINARY, "->")) {
         parser_expected(p, "'->' after the key (a key of more than one word needs parentheses)");
         return false;
     }
     parser_advance(p);
     pair->value = parse_expression(p);
-    if (!pair->value) return false;
+    if (!pair->value)
+        return false;
     parser_accept(p, TOKEN_PERIOD);
     return true;
 }
@@ -323,14 +149,17 @@ static NOINLINE AstNode *parse_dictionary(Parser *p)
     LangSpan open = p->now.token.span;
     size_t mark = p->scratch_len;
     AstNode *node = parser_node(p, AST_DICTIONARY, open);
-    if (!node || !parser_enter(p, open)) return NULL;
+    if (!node || !parser_enter(p, open))
+        return NULL;
     parser_advance(p);
     while (parser_starts_expression(tok(p))) {
         AstPair pair;
-        if (!parse_pair(p, &pair) || !parser_push(p, &pair, sizeof pair)) break;
+        if (!parse_pair(p, &pair) || !parser_push(p, &pair, sizeof pair))
+            break;
     }
     parser_leave(p);
-    if (p->panic) return NULL;
+    if (p->panic)
+        return NULL;
     if (tok(p) != TOKEN_RBRACE) {
         parser_expected_close(p, open, "}", false);
         return NULL;
@@ -347,23 +176,27 @@ static NOINLINE AstNode *parse_dictionary(Parser *p)
 static NOINLINE AstNode *parse_assignment(Parser *p)
 {
     AstNode *node = parser_node(p, AST_ASSIGN, p->now.token.span);
-    if (!node || !parser_enter(p, node->span)) return NULL;
+    if (!node || !parser_enter(p, node->span))
+        return NULL;
     node->as.assign.target.text = p->now.token.text;
     node->as.assign.target.span = node->span;
     parser_advance(p);
     parser_advance(p);
     node->as.assign.value = parse_expression(p);
     parser_leave(p);
-    if (!node->as.assign.value) return NULL;
+    if (!node->as.assign.value)
+        return NULL;
     node->span = lang_span_join(node->span, p->last);
     return node;
 }
 
 static AstNode *parse_identifier(Parser *p)
 {
-    if (parser_peek(p, 1).kind == TOKEN_ASSIGN) return parse_assignment(p);
+    if (parser_peek(p, 1).kind == TOKEN_ASSIGN)
+        return parse_assignment(p);
     AstNode *node = parser_node(p, AST_IDENTIFIER, p->now.token.span);
-    if (!node) return NULL;
+    if (!node)
+        return NULL;
     node->as.name.text = p->now.token.text;
     node->as.name.qualified = p->now.token.qualified;
     parser_advance(p);
@@ -377,9 +210,9 @@ static NOINLINE AstNode *parse_reserved(Parser *p)
     Token word = p->now.token;
     AstNode *node;
     switch (word.kind) {
-    case TOKEN_SELF: node = take_plain(p, AST_SELF); break;
-    case TOKEN_SUPER: node = take_plain(p, AST_SUPER); break;
-    case TOKEN_THIS_CONTEXT: node = take_plain(p, AST_THIS_CONTEXT); break;
+    case TOKEN_SELF: node = parse_word(p, AST_SELF); break;
+    case TOKEN_SUPER: node = parse_word(p, AST_SUPER); break;
+    case TOKEN_THIS_CONTEXT: node = parse_word(p, AST_THIS_CONTEXT); break;
     default: node = parse_simple_literal(p); break;
     }
     if (node && tok(p) == TOKEN_ASSIGN) {
@@ -395,15 +228,18 @@ static NOINLINE AstNode *no_primary(Parser *p)
 {
     const Token *t = &p->now.token;
     if (t->kind == TOKEN_BINARY && lang_text_is(t->text, "-")) {
-        parser_error_at(p, t->span, "expected an expression, found operator '-': there is no unary "
-                                    "minus; write 'x negated' or '0 - x'");
+        parser_error_at(p, t->span,
+                        "expected an expression, found operator '-': there is no unary "
+                        "minus; write 'x negated' or '0 - x'");
     } else if (at_text(p, TOKEN_BINARY, "<") && (parser_peek(p, 1).kind == TOKEN_IDENTIFIER ||
                                                  parser_peek(p, 1).kind == TOKEN_KEYWORD)) {
-        parser_error_at(p, t->span, "expected an expression, found operator '<': the only pragma "
-                                    "is a whole body '[ <primitive> ]'");
+        parser_error_at(p, t->span,
+                        "expected an expression, found operator '<': the only pragma "
+                        "is a whole body '[ <primitive> ]'");
     } else if (t->kind == TOKEN_BAR && t->span.start > 0 && t->text.ptr[-1] == '|') {
-        parser_error_at(p, t->span, "expected an expression, found '|': there is no operator '||'; "
-                                    "write 'a | b' or 'a or: [ b ]'");
+        parser_error_at(p, t->span,
+                        "expected an expression, found '|': there is no operator '||'; "
+                        "write 'a | b' or 'a or: [ b ]'");
     } else {
         parser_expected(p, "an expression");
     }
@@ -414,12 +250,17 @@ static AstNode *parse_primary(Parser *p)
 {
     switch (tok(p)) {
     case TOKEN_IDENTIFIER: return parse_identifier(p);
-    case TOKEN_SELF: case TOKEN_SUPER: case TOKEN_THIS_CONTEXT:
-    case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE:
-        return parse_reserved(p);
-    case TOKEN_INTEGER: case TOKEN_FLOAT: case TOKEN_STRING: case TOKEN_SYMBOL:
-    case TOKEN_CHARACTER:
-        return parse_simple_literal(p);
+    case TOKEN_SELF:
+    case TOKEN_SUPER:
+    case TOKEN_THIS_CONTEXT:
+    case TOKEN_NIL:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE: return parse_reserved(p);
+    case TOKEN_INTEGER:
+    case TOKEN_FLOAT:
+    case TOKEN_STRING:
+    case TOKEN_SYMBOL:
+    case TOKEN_CHARACTER: return parse_simple_literal(p);
     case TOKEN_LPAREN: return parse_parenthesis(p);
     case TOKEN_LBRACKET: return parse_block(p);
     case TOKEN_LBRACE: return parse_dyn_array(p);
@@ -434,7 +275,8 @@ static AstNode *parse_primary(Parser *p)
 static AstNode *send_node(Parser *p, AstNode *receiver, const AstMessage *message)
 {
     AstNode *node = parser_node(p, AST_SEND, lang_span_join(receiver->span, message->span));
-    if (!node) return NULL;
+    if (!node)
+        return NULL;
     node->as.send.receiver = receiver;
     node->as.send.message = *message;
     node->as.send.is_super = receiver->kind == AST_SUPER && !receiver->parenthesised;
@@ -447,8 +289,10 @@ static bool parse_unary_message(Parser *p, AstMessage *out)
     Token t = p->now.token;
     if (t.qualified) {
         char quoted[DIAG_QUOTE_MAX];
-        parser_error_at(p, t.span, "expected a message, found the qualified name '%s' (is a period "
-                                   "missing before it?)", diag_quote(t.text, quoted));
+        parser_error_at(p, t.span,
+                        "expected a message, found the qualified name '%s' (is a period "
+                        "missing before it?)",
+                        diag_quote(t.text, quoted));
         return false;
     }
     memset(out, 0, sizeof *out);
@@ -469,9 +313,11 @@ static bool parse_binary_message(Parser *p, AstMessage *out)
     out->selector_span = t.span;
     parser_advance(p);
     AstNode *argument = parse_unary_expr(p);
-    if (!argument) return false;
+    if (!argument)
+        return false;
     out->args.items = parser_alloc(p, sizeof(AstNode *));
-    if (!out->args.items) return false;
+    if (!out->args.items)
+        return false;
     out->args.items[0] = argument;
     out->args.count = 1;
     out->span = lang_span_join(t.span, p->last);
@@ -489,15 +335,18 @@ static bool join_keyword_parts(Parser *p, size_t mark, AstMessage *out)
 {
     const KeywordPart *parts = (const KeywordPart *)(const void *)(p->scratch + mark);
     size_t count = (p->scratch_len - mark) / sizeof *parts, len = 0;
-    for (size_t i = 0; i < count; i++) len += parts[i].text.len;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].text.len;
     out->args.items = parser_alloc(p, count * sizeof(AstNode *));
     char *selector = count == 1 ? NULL : parser_alloc(p, len);
-    if (!out->args.items || (count > 1 && !selector)) return false;
+    if (!out->args.items || (count > 1 && !selector))
+        return false;
     out->args.count = (uint32_t)count;
     out->selector = count == 1 ? parts[0].text : lang_text(selector, len);
     for (size_t i = 0; i < count; i++) {
         out->args.items[i] = parts[i].argument;
-        if (count == 1) break;
+        if (count == 1)
+            break;
         memcpy(selector, parts[i].text.ptr, parts[i].text.len);
         selector += parts[i].text.len;
     }
@@ -514,9 +363,11 @@ static bool parse_keyword_message(Parser *p, AstMessage *out)
         KeywordPart part = {p->now.token.text, NULL};
         parser_advance(p);
         part.argument = parse_binary_expr(p);
-        if (!part.argument || !parser_push(p, &part, sizeof part)) return false;
+        if (!part.argument || !parser_push(p, &part, sizeof part))
+            return false;
     }
-    if (!join_keyword_parts(p, mark, out)) return false;
+    if (!join_keyword_parts(p, mark, out))
+        return false;
     out->kind = AST_KEYWORD;
     out->selector_span = start;
     out->span = lang_span_join(start, p->last);
@@ -543,7 +394,8 @@ static NOINLINE bool parse_one_message(Parser *p, const char *after, AstMessage 
 /* The current IDENT continues a chain of unary sends. */
 static bool at_unary_selector(Parser *p)
 {
-    if (tok(p) != TOKEN_IDENTIFIER || parser_at_next_definition(p)) return false;
+    if (tok(p) != TOKEN_IDENTIFIER || parser_at_next_definition(p))
+        return false;
     TokenKind next = parser_peek(p, 1).kind;
     return next != TOKEN_ASSIGN && next != TOKEN_COLON;
 }
@@ -571,7 +423,8 @@ static NOINLINE AstNode *parse_keyword_tail(Parser *p, AstNode *node)
 static AstNode *parse_unary_expr(Parser *p)
 {
     AstNode *node = parse_primary(p);
-    while (node && at_unary_selector(p)) node = parse_unary_tail(p, node);
+    while (node && at_unary_selector(p))
+        node = parse_unary_tail(p, node);
     return node;
 }
 
@@ -592,11 +445,14 @@ static NOINLINE AstNode *parse_cascade(Parser *p, AstNode *first)
         return NULL;
     }
     AstNode *node = parser_node(p, AST_CASCADE, first->span);
-    if (!node || !parser_push(p, &first->as.send.message, sizeof(AstMessage))) return NULL;
+    if (!node || !parser_push(p, &first->as.send.message, sizeof(AstMessage)))
+        return NULL;
     while (parser_accept(p, TOKEN_SEMICOLON)) {
         AstMessage message;
-        if (!parse_one_message(p, ";", &message)) return NULL;
-        if (!parser_push(p, &message, sizeof message)) return NULL;
+        if (!parse_one_message(p, ";", &message))
+            return NULL;
+        if (!parser_push(p, &message, sizeof message))
+            return NULL;
     }
     AstCascade *c = &node->as.cascade;
     c->receiver = first->as.send.receiver;
@@ -611,14 +467,16 @@ static bool check_after_eventual(Parser *p)
 {
     TokenKind kind = tok(p);
     if (kind == TOKEN_SEMICOLON) {
-        parser_error_at(p, p->now.token.span, "a cascade cannot follow '~>'; repeat the receiver "
-                                              "and '~>' for each message");
+        parser_error_at(p, p->now.token.span,
+                        "a cascade cannot follow '~>'; repeat the receiver "
+                        "and '~>' for each message");
         return false;
     }
     if ((kind == TOKEN_IDENTIFIER && at_unary_selector(p)) || kind == TOKEN_KEYWORD ||
         kind == TOKEN_BINARY || kind == TOKEN_BAR) {
-        parser_error_at(p, p->now.token.span, "only one message may follow '~>'; use '~>' again, "
-                                              "or parentheses around what comes before");
+        parser_error_at(p, p->now.token.span,
+                        "only one message may follow '~>'; use '~>' again, "
+                        "or parentheses around what comes before");
         return false;
     }
     return true;
@@ -631,10 +489,12 @@ static NOINLINE AstNode *parse_eventual(Parser *p, AstNode *receiver)
         return NULL;
     }
     AstNode *node = parser_node(p, AST_EVENTUAL, receiver->span);
-    if (!node) return NULL;
+    if (!node)
+        return NULL;
     parser_advance(p);
     node->as.send.receiver = receiver;
-    if (!parse_one_message(p, "~>", &node->as.send.message)) return NULL;
+    if (!parse_one_message(p, "~>", &node->as.send.message))
+        return NULL;
     node->span = lang_span_join(receiver->span, p->last);
     return check_after_eventual(p) ? node : NULL;
 }
@@ -642,9 +502,12 @@ static NOINLINE AstNode *parse_eventual(Parser *p, AstNode *receiver)
 AstNode *parse_expression(Parser *p)
 {
     AstNode *node = parse_binary_expr(p);
-    if (node && tok(p) == TOKEN_KEYWORD) node = parse_keyword_tail(p, node);
-    if (node && tok(p) == TOKEN_SEMICOLON) node = parse_cascade(p, node);
-    while (node && tok(p) == TOKEN_EVENTUAL) node = parse_eventual(p, node);
+    if (node && tok(p) == TOKEN_KEYWORD)
+        node = parse_keyword_tail(p, node);
+    if (node && tok(p) == TOKEN_SEMICOLON)
+        node = parse_cascade(p, node);
+    while (node && tok(p) == TOKEN_EVENTUAL)
+        node = parse_eventual(p, node);
     return node;
 }
 
@@ -654,15 +517,19 @@ AstNode *parse_statement(Parser *p)
 {
     LangSpan start = p->now.token.span;
     if (tok(p) == TOKEN_PERIOD) {
-        parser_error_at(p, start, "expected a statement, found '.': periods only stand between "
-                                  "statements");
+        parser_error_at(p, start,
+                        "expected a statement, found '.': periods only stand between "
+                        "statements");
         return NULL;
     }
-    if (!parser_accept(p, TOKEN_CARET)) return parse_expression(p);
+    if (!parser_accept(p, TOKEN_CARET))
+        return parse_expression(p);
     AstNode *node = parser_node(p, AST_RETURN, start);
-    if (!node) return NULL;
+    if (!node)
+        return NULL;
     node->as.value = parse_expression(p);
-    if (!node->as.value) return NULL;
+    if (!node->as.value)
+        return NULL;
     node->span = lang_span_join(start, p->last);
     return node;
 }
@@ -670,7 +537,8 @@ AstNode *parse_statement(Parser *p)
 void warn_unreachable(Parser *p, size_t mark, const AstNode *next)
 {
     AstNode *before;
-    if (p->scratch_len < mark + sizeof before) return;
+    if (p->scratch_len < mark + sizeof before)
+        return;
     memcpy(&before, p->scratch + p->scratch_len - sizeof before, sizeof before);
     if (before->kind == AST_RETURN)
         parser_warn_at(p, next->span, "unreachable code after return");
@@ -681,10 +549,13 @@ bool parse_statements(Parser *p, TokenKind closer, AstNodeList *out)
     size_t mark = p->scratch_len;
     while (tok(p) != closer && tok(p) != TOKEN_EOF) {
         AstNode *node = parse_statement(p);
-        if (!node) return false;
+        if (!node)
+            return false;
         warn_unreachable(p, mark, node);
-        if (!parser_push(p, &node, sizeof node)) return false;
-        if (!parser_accept(p, TOKEN_PERIOD)) break;
+        if (!parser_push(p, &node, sizeof node))
+            return false;
+        if (!parser_accept(p, TOKEN_PERIOD))
+            break;
     }
     out->items = parser_pop_list(p, mark, sizeof(AstNode *), &out->count);
     return !p->stop;
@@ -694,11 +565,14 @@ bool finish_statement(Parser *p)
 {
     char text[PARSER_DESCRIBE_MAX];
     const Token *t = &p->now.token;
-    if (parser_accept(p, TOKEN_PERIOD) || t->kind == TOKEN_EOF) return !p->panic;
-    if (p->in_file && (t->kind == TOKEN_DOCSTRING || parser_at_next_definition(p))) return true;
+    if (parser_accept(p, TOKEN_PERIOD) || t->kind == TOKEN_EOF)
+        return !p->panic;
+    if (p->in_file && (t->kind == TOKEN_DOCSTRING || parser_at_next_definition(p)))
+        return true;
     if (p->in_file && t->kind == TOKEN_LBRACKET)
-        parser_error_at(p, t->span, "expected '.' between statements, found '[' (a method "
-                                    "definition begins with 'method:' or 'classMethod:')");
+        parser_error_at(p, t->span,
+                        "expected '.' between statements, found '[' (a method "
+                        "definition begins with 'method:' or 'classMethod:')");
     else if (parser_starts_expression(t->kind) || t->kind == TOKEN_CARET || t->kind == TOKEN_ERROR)
         parser_expected(p, "'.' between statements");
     else
@@ -713,12 +587,18 @@ void recover_statement(Parser *p)
     p->now.after.array_depth = 0;
     p->ahead_count = 0;
     for (;; parser_advance(p)) {
-        if (tok(p) == TOKEN_EOF) return;
-        if (p->brackets < 0) p->brackets = 0;
-        if (tok(p) == TOKEN_PERIOD && p->brackets == 0) break;
-        if (!p->in_file) continue;
-        if (tok(p) == TOKEN_DOCSTRING) return;
-        if (p->now.token.first_on_line && parser_starts_definition(p)) return;
+        if (tok(p) == TOKEN_EOF)
+            return;
+        if (p->brackets < 0)
+            p->brackets = 0;
+        if (tok(p) == TOKEN_PERIOD && p->brackets == 0)
+            break;
+        if (!p->in_file)
+            continue;
+        if (tok(p) == TOKEN_DOCSTRING)
+            return;
+        if (p->now.token.first_on_line && parser_starts_definition(p))
+            return;
     }
     parser_advance(p);
 }

@@ -24,7 +24,8 @@ static bool add_method(Parser *p, AstMethodList *list, AstMethod *method)
 static void warn_orphan_docstring(Parser *p)
 {
     char quoted[DIAG_QUOTE_MAX];
-    if (!p->pending_doc.present) return;
+    if (!p->pending_doc.present)
+        return;
     parser_warn_at(p, p->pending_doc.span, "orphan docstring: no definition follows \"%s\"",
                    diag_quote(p->pending_doc.text, quoted));
     drop_docstring(p);
@@ -35,11 +36,17 @@ static void warn_orphan_docstring(Parser *p)
 /* Keys of other dialects: never the start of a statement's message in a class body. */
 static bool is_foreign_key(Token t)
 {
-    static const char *const keys[] = {"category:", "classInstanceVars:", "classInstanceVariables:",
-                                       "poolDictionaries:", "instanceVariableNames:",
-                                       "classVariableNames:", "package:", "comment:"};
+    static const char *const keys[] = {"category:",
+                                       "classInstanceVars:",
+                                       "classInstanceVariables:",
+                                       "poolDictionaries:",
+                                       "instanceVariableNames:",
+                                       "classVariableNames:",
+                                       "package:",
+                                       "comment:"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (t.kind == TOKEN_KEYWORD && lang_text_is(t.text, keys[i])) return true;
+        if (t.kind == TOKEN_KEYWORD && lang_text_is(t.text, keys[i]))
+            return true;
     return false;
 }
 
@@ -57,16 +64,19 @@ static bool at_preamble(const Parser *p)
 static bool at_script_statement(Parser *p)
 {
     TokenKind kind = tok(p);
-    if (p->no_script) return false;
-    if (kind == TOKEN_CARET || kind == TOKEN_BAR) return true;
-    if (!parser_starts_expression(kind)) return false;
+    if (p->no_script)
+        return false;
+    if (kind == TOKEN_CARET || kind == TOKEN_BAR)
+        return true;
+    if (!parser_starts_expression(kind))
+        return false;
     Token next = parser_peek(p, 1);
     return body_keyword(next) == BODY_NONE && !is_foreign_key(next);
 }
 
 /* -- recovery ----------------------------------------------------------------------------- */
 
-static void begin_recovery(Parser *p)
+void parser_begin_recovery(Parser *p)
 {
     p->depth = 0;
     p->panic = p->stop;
@@ -79,7 +89,8 @@ static void begin_recovery(Parser *p)
 static bool docstring_before_item(Parser *p)
 {
     Token next = parser_peek(p, 1), second = parser_peek(p, 2);
-    if (next.kind != TOKEN_IDENTIFIER) return body_keyword(next) != BODY_NONE;
+    if (next.kind != TOKEN_IDENTIFIER)
+        return body_keyword(next) != BODY_NONE;
     if (second.kind == TOKEN_KEYWORD)
         return lang_text_is(second.text, "subclass:") || lang_text_is(second.text, "method:");
     return second.kind == TOKEN_IDENTIFIER &&
@@ -92,10 +103,14 @@ static bool at_body_sync(Parser *p)
 {
     bool outside = p->brackets <= 0 || p->now.token.first_on_line;
     BodyItem item = body_keyword(p->now.token);
-    if (tok(p) == TOKEN_EOF) return true;
-    if (tok(p) == TOKEN_DOCSTRING) return p->brackets <= 0 || docstring_before_item(p);
-    if (item == BODY_INCLUDE || item == BODY_REQUIRES) return outside;
-    if (item != BODY_NONE || at_class_method_pair(p)) return true;
+    if (tok(p) == TOKEN_EOF)
+        return true;
+    if (tok(p) == TOKEN_DOCSTRING)
+        return p->brackets <= 0 || docstring_before_item(p);
+    if (item == BODY_INCLUDE || item == BODY_REQUIRES)
+        return outside;
+    if (item != BODY_NONE || at_class_method_pair(p))
+        return true;
     return outside && parser_starts_definition(p);
 }
 
@@ -104,9 +119,11 @@ static bool at_body_sync(Parser *p)
 /* Goes on at the next item of a body. start: where the broken item began. */
 static void recover_body(Parser *p, uint32_t start)
 {
-    begin_recovery(p);
-    if (p->now.token.span.start == start) parser_advance(p);
-    while (!at_body_sync(p)) parser_advance(p);
+    parser_begin_recovery(p);
+    if (p->now.token.span.start == start)
+        parser_advance(p);
+    while (!at_body_sync(p))
+        parser_advance(p);
     p->brackets = 0;
 }
 
@@ -115,7 +132,8 @@ static void recover_body(Parser *p, uint32_t start)
 /* STRING or IDENT of a preamble item. */
 static bool parse_name_or_string(Parser *p, const char *what, AstName *out)
 {
-    if (tok(p) != TOKEN_STRING) return parse_name(p, what, out);
+    if (tok(p) != TOKEN_STRING)
+        return parse_name(p, what, out);
     out->text = parser_string_value(p, p->now.token);
     out->span = p->now.token.span;
     parser_advance(p);
@@ -127,9 +145,12 @@ static bool is_qualified_name(LangText t)
 {
     uint32_t start = 0;
     for (uint32_t i = 0; i < t.len; i++) {
-        if (t.ptr[i] != ':') continue;
-        if (i + 1 >= t.len || t.ptr[i + 1] != ':') return false;
-        if (!lex_is_plain_name(lang_text(t.ptr + start, i - start))) return false;
+        if (t.ptr[i] != ':')
+            continue;
+        if (i + 1 >= t.len || t.ptr[i + 1] != ':')
+            return false;
+        if (!lex_is_plain_name(lang_text(t.ptr + start, i - start)))
+            return false;
         i++;
         start = i + 1;
     }
@@ -146,7 +167,8 @@ static bool parse_string_vars(Parser *p, AstVarList *out)
     uint32_t end = t.text.len - 1;
     for (uint32_t i = 1; i < end;) {
         uint32_t from = i;
-        while (i < end && !lex_is_space(t.text.ptr[i])) i++;
+        while (i < end && !lex_is_space(t.text.ptr[i]))
+            i++;
         LangText word = lang_text(t.text.ptr + from, i - from);
         if (word.len && !lex_is_plain_name(word)) {
             parser_error_at(p, t.span, "expected variable names in the string, found \"%s\"",
@@ -154,7 +176,8 @@ static bool parse_string_vars(Parser *p, AstVarList *out)
             return false;
         }
         AstVar var = {.name = word, .span = t.span};
-        if (word.len && !parser_add_var(p, out, var)) return false;
+        if (word.len && !parser_add_var(p, out, var))
+            return false;
         i++;
     }
     parser_advance(p);
@@ -194,9 +217,11 @@ static bool parse_name_run(Parser *p, bool (*accept)(Parser *), RunElement eleme
             cut = parser_mark(p);
             cut_count = *count;
         }
-        if (!element(p, list)) return false;
+        if (!element(p, list))
+            return false;
     }
-    if (at_run_end(p) || p->no_script || cut_count == UINT32_MAX) return true;
+    if (at_run_end(p) || p->no_script || cut_count == UINT32_MAX)
+        return true;
     if (tok(p) == TOKEN_ERROR || is_foreign_key(p->now.token) || tok(p) == TOKEN_IDENTIFIER)
         return true;
     parser_return_to(p, cut);
@@ -213,7 +238,8 @@ static bool instance_var_element(Parser *p, void *list)
 static bool class_var_element(Parser *p, void *list)
 {
     AstVar var;
-    if (!parse_var(p, "a class variable name", false, &var)) return false;
+    if (!parse_var(p, "a class variable name", false, &var))
+        return false;
     if (parser_at_type(p)) {
         parser_error_at(p, p->now.token.span, "class variables take no type");
         return false;
@@ -226,10 +252,13 @@ static bool class_var_element(Parser *p, void *list)
 static bool parse_var_list(Parser *p, AstVarList *list, RunElement element)
 {
     AstVarList run = {NULL, 0};
-    if (tok(p) == TOKEN_STRING) return parse_string_vars(p, list);
-    if (!parse_name_run(p, at_run_name, element, &run, &run.count)) return false;
+    if (tok(p) == TOKEN_STRING)
+        return parse_string_vars(p, list);
+    if (!parse_name_run(p, at_run_name, element, &run, &run.count))
+        return false;
     for (uint32_t i = 0; i < run.count; i++)
-        if (!parser_add_var(p, list, run.items[i])) return false;
+        if (!parser_add_var(p, list, run.items[i]))
+            return false;
     return true;
 }
 
@@ -242,7 +271,8 @@ static bool at_required_selector(Parser *p)
 static bool required_element(Parser *p, void *list)
 {
     AstName name = parser_name_here(p);
-    if (tok(p) == TOKEN_SYMBOL) name.text = parser_symbol_value(p, p->now.token);
+    if (tok(p) == TOKEN_SYMBOL)
+        name.text = parser_symbol_value(p, p->now.token);
     parser_advance(p);
     return parser_add_name(p, list, name);
 }
@@ -252,13 +282,16 @@ static bool parse_required(Parser *p, AstNameList *list)
 {
     char quoted[DIAG_QUOTE_MAX];
     AstNameList run = {NULL, 0};
-    if (!parse_name_run(p, at_required_selector, required_element, &run, &run.count)) return false;
+    if (!parse_name_run(p, at_required_selector, required_element, &run, &run.count))
+        return false;
     for (uint32_t i = 0; i < run.count; i++)
-        if (!parser_add_name(p, list, run.items[i])) return false;
+        if (!parser_add_name(p, list, run.items[i]))
+            return false;
     if (tok(p) == TOKEN_KEYWORD && body_keyword(p->now.token) == BODY_NONE) {
         parser_error_at(p, p->now.token.span,
                         "expected a selector, found keyword '%s'; a keyword selector is written "
-                        "as a symbol, like #at:put:", diag_quote(p->now.token.text, quoted));
+                        "as a symbol, like #at:put:",
+                        diag_quote(p->now.token.text, quoted));
         return false;
     }
     return true;
@@ -284,12 +317,11 @@ static void unexpected_in_body(Parser *p, const char *sort, LangText name)
         hint = "; a method definition begins with 'method:' or 'classMethod:'";
     else if (t->kind == TOKEN_PERIOD)
         hint = "; no period stands between the items of a body";
-    parser_error_at(p, t->span, "unexpected %s \"%s\" in %s %s body%s",
-                    lex_kind_name(t->kind), diag_quote(t->text, quoted), sort,
-                    diag_quote(name, owner), hint);
+    parser_error_at(p, t->span, "unexpected %s \"%s\" in %s %s body%s", lex_kind_name(t->kind),
+                    diag_quote(t->text, quoted), sort, diag_quote(name, owner), hint);
 }
 
-static void wrong_item(Parser *p, const char *sort, LangText name, const char *why)
+void wrong_item(Parser *p, const char *sort, LangText name, const char *why)
 {
     char quoted[DIAG_QUOTE_MAX], owner[DIAG_QUOTE_MAX];
     parser_error_at(p, p->now.token.span, "unexpected KEYWORD \"%s\" in %s %s body; %s",
@@ -312,7 +344,8 @@ static bool parse_class_method_into(Parser *p, AstClass *c)
 static bool parse_class_item(Parser *p, AstClass *c)
 {
     BodyItem item = body_keyword(p->now.token);
-    if (at_method_wrapper(p)) return parse_class_method_into(p, c);
+    if (at_method_wrapper(p))
+        return parse_class_method_into(p, c);
     if (item == BODY_REQUIRES) {
         wrong_item(p, "class", c->name.text, "only a trait can require methods");
         return false;
@@ -371,8 +404,10 @@ static void parse_body(Parser *p, ParseItem item, void *definition)
             take_docstring(p);
             continue;
         }
-        if (parser_starts_definition(p)) return;
-        if (!at_body_item(p) && at_script_statement(p)) return;
+        if (parser_starts_definition(p))
+            return;
+        if (!at_body_item(p) && at_script_statement(p))
+            return;
         if (!item(p, definition)) {
             drop_docstring(p);
             recover_body(p, start);
@@ -386,7 +421,8 @@ static void warn_duplicate_vars(Parser *p, const AstVarList *list, const char *w
     enum { CHECKED_MAX = 256 }; /* a warning is not worth more than this many comparisons squared */
     for (uint32_t i = 1; i < list->count && i < CHECKED_MAX; i++) {
         for (uint32_t k = 0; k < i; k++) {
-            if (!lang_text_equal(list->items[i].name, list->items[k].name)) continue;
+            if (!lang_text_equal(list->items[i].name, list->items[k].name))
+                continue;
             parser_warn_at(p, list->items[i].span, "%s variable \"%s\" is declared twice", what,
                            diag_quote(list->items[i].name, quoted));
             break;
@@ -417,13 +453,15 @@ static AstNode *parse_class(Parser *p)
 {
     AstNode *node = parser_node(p, AST_CLASS, p->now.token.span);
     AstClass *c = parser_alloc(p, sizeof *c);
-    if (!node || !c) return NULL;
+    if (!node || !c)
+        return NULL;
     node->as.klass = c;
     c->doc = claim_docstring(p);
     c->name = parser_name_here(p);
     parser_advance(p);
     parser_advance(p);
-    if (!parse_superclass(p, c)) recover_body(p, NO_ITEM);
+    if (!parse_superclass(p, c))
+        recover_body(p, NO_ITEM);
     parse_body(p, class_item, c);
     warn_duplicate_vars(p, &c->instance_vars, "instance");
     warn_duplicate_vars(p, &c->class_vars, "class");
@@ -435,7 +473,8 @@ static AstNode *parse_trait(Parser *p)
 {
     AstNode *node = parser_node(p, AST_TRAIT, p->now.token.span);
     AstTrait *t = parser_alloc(p, sizeof *t);
-    if (!node || !t) return NULL;
+    if (!node || !t)
+        return NULL;
     node->as.trait = t;
     t->doc = claim_docstring(p);
     t->name = parser_name_here(p);
@@ -446,165 +485,13 @@ static AstNode *parse_trait(Parser *p)
     return p->stop ? NULL : node;
 }
 
-/* -- protocols ---------------------------------------------------------------------------- */
-
-/* One keyword of an entry while it is gathered. */
-typedef struct EntryPart {
-    LangText keyword;
-    AstType type;
-} EntryPart;
-
-/* A type after a selector of a protocol, perhaps none. */
-static bool parse_entry_type(Parser *p, AstType *out)
-{
-    memset(out, 0, sizeof *out);
-    return !parser_at_type(p) || parse_type(p, out);
-}
-
-static bool parse_keyword_entry(Parser *p, AstProtocolEntry *e)
-{
-    size_t mark = p->scratch_len, len = 0;
-    EntryPart part;
-    while (tok(p) == TOKEN_KEYWORD) {
-        part.keyword = p->now.token.text;
-        parser_advance(p);
-        if (!parse_entry_type(p, &part.type) || !parser_push(p, &part, sizeof part)) return false;
-        len += part.keyword.len;
-    }
-    EntryPart *parts = parser_pop_list(p, mark, sizeof part, &e->param_count);
-    char *selector = parser_alloc(p, len);
-    e->param_types = parser_alloc(p, e->param_count * sizeof(AstType));
-    if (!parts || !selector || !e->param_types) return false;
-    e->selector = lang_text(selector, len);
-    for (uint32_t i = 0; i < e->param_count; i++) {
-        memcpy(selector, parts[i].keyword.ptr, parts[i].keyword.len);
-        selector += parts[i].keyword.len;
-        e->param_types[i] = parts[i].type;
-    }
-    return true;
-}
-
-static bool parse_binary_entry(Parser *p, AstProtocolEntry *e)
-{
-    parser_advance(p);
-    e->param_types = parser_alloc(p, sizeof(AstType));
-    e->param_count = 1;
-    return e->param_types && parse_entry_type(p, e->param_types);
-}
-
-/* `<` here begins a stray type and is not the selector `<`. */
-static bool at_stray_type(Parser *p)
-{
-    if (!parser_at_type(p) || parser_peek(p, 1).kind != TOKEN_IDENTIFIER) return false;
-    Token t = parser_peek(p, 2);
-    return t.kind == TOKEN_BINARY && *t.text.ptr == '>';
-}
-
-/* Selector and parameter types. */
-static bool parse_entry_selector(Parser *p, AstProtocolEntry *e)
-{
-    e->selector = p->now.token.text;
-    if (tok(p) == TOKEN_KEYWORD) {
-        e->kind = AST_KEYWORD;
-        return parse_keyword_entry(p, e);
-    }
-    if (tok(p) != TOKEN_IDENTIFIER) {
-        e->kind = AST_BINARY;
-        return parse_binary_entry(p, e);
-    }
-    e->kind = AST_UNARY;
-    parser_advance(p);
-    return true;
-}
-
-static bool parse_entry(Parser *p, AstProtocol *protocol)
-{
-    AstProtocolEntry e;
-    memset(&e, 0, sizeof e);
-    e.span = p->now.token.span;
-    if (!parse_entry_selector(p, &e)) return false;
-    if (parser_accept(p, TOKEN_CARET)) {
-        e.has_return = true;
-        if (parser_at_type(p) && !parse_type(p, &e.return_type)) return false;
-    }
-    if (at_effects(p) && !parse_effects(p, &e.effects)) return false;
-    e.span = lang_span_join(e.span, p->last);
-    parser_accept(p, TOKEN_PERIOD);
-    return parser_grow(p, &protocol->entries, &protocol->entry_count, &e, sizeof e);
-}
-
-static bool parse_protocol_item(Parser *p, AstProtocol *protocol)
-{
-    AstName name;
-    if (at_text(p, TOKEN_KEYWORD, "includes:")) {
-        parser_advance(p);
-        if (!parse_name(p, "the name of a protocol", &name)) return false;
-        parser_accept(p, TOKEN_PERIOD);
-        return parser_add_name(p, &protocol->includes, name);
-    }
-    bool selector = (tok(p) == TOKEN_IDENTIFIER && !p->now.token.qualified) ||
-                    tok(p) == TOKEN_KEYWORD || tok(p) == TOKEN_BINARY || tok(p) == TOKEN_BAR;
-    if (selector && body_keyword(p->now.token) == BODY_NONE && !at_stray_type(p))
-        return parse_entry(p, protocol);
-    if (tok(p) == TOKEN_KEYWORD)
-        wrong_item(p, "protocol", protocol->name.text, "a protocol only lists selectors");
-    else if (tok(p) == TOKEN_PERIOD || tok(p) == TOKEN_ERROR || at_stray_type(p))
-        parser_expected(p, "a selector in the protocol body");
-    else
-        parser_error_at(p, p->now.token.span,
-                        "unexpected %s in protocol body; put statements before the protocol",
-                        lex_kind_name(tok(p)));
-    return false;
-}
-
-/* Behind the next period, or at a docstring or definition. */
-static void recover_protocol(Parser *p, uint32_t start)
-{
-    begin_recovery(p);
-    if (p->now.token.span.start == start && !parser_accept(p, TOKEN_PERIOD)) parser_advance(p);
-    while (tok(p) != TOKEN_EOF && tok(p) != TOKEN_DOCSTRING && !parser_starts_definition(p))
-        if (parser_accept(p, TOKEN_PERIOD))
-            break;
-        else
-            parser_advance(p);
-}
-
-/* A docstring in the body is the protocol's own unless a definition follows it directly. */
-static void settle_protocol_doc(Parser *p, AstProtocol *protocol)
-{
-    if (!p->pending_doc.present || parser_starts_definition(p)) return;
-    AstDoc doc = claim_docstring(p);
-    if (!protocol->doc.present) protocol->doc = doc;
-}
-
-static AstNode *parse_protocol(Parser *p)
-{
-    AstNode *node = parser_node(p, AST_PROTOCOL, p->now.token.span);
-    AstProtocol *protocol = parser_alloc(p, sizeof *protocol);
-    if (!node || !protocol) return NULL;
-    node->as.protocol = protocol;
-    protocol->doc = claim_docstring(p);
-    protocol->name = parser_name_here(p);
-    parser_advance(p);
-    parser_advance(p);
-    while (tok(p) != TOKEN_EOF && !parser_starts_definition(p)) {
-        p->brackets = 0;
-        uint32_t start = p->now.token.span.start;
-        if (tok(p) == TOKEN_DOCSTRING) {
-            take_docstring(p);
-            settle_protocol_doc(p, protocol);
-        } else if (!parse_protocol_item(p, protocol)) {
-            recover_protocol(p, start);
-        }
-    }
-    node->span = protocol->span = lang_span_join(node->span, p->last);
-    return p->stop ? NULL : node;
-}
+/* -- the next definition ------------------------------------------------------------------ */
 
 static AstNode *parse_definition(Parser *p)
 {
     p->brackets = 0;
-    if (parser_peek(p, 1).kind == TOKEN_KEYWORD) return parse_class(p);
+    if (parser_peek(p, 1).kind == TOKEN_KEYWORD)
+        return parse_class(p);
     return parser_peek_is(p, 1, TOKEN_IDENTIFIER, "trait") ? parse_trait(p) : parse_protocol(p);
 }
 
@@ -618,12 +505,15 @@ static bool parse_preamble_item(Parser *p, AstFile *file)
     LangText keyword = p->now.token.text;
     drop_docstring(p);
     if (file->items.count > 0) {
-        parser_error_at(p, p->now.token.span, "'%.*s' must come before the first definition and "
-                        "statement of the file", (int)keyword.len, keyword.ptr);
+        parser_error_at(p, p->now.token.span,
+                        "'%.*s' must come before the first definition and "
+                        "statement of the file",
+                        (int)keyword.len, keyword.ptr);
         return false;
     }
     parser_advance(p);
-    if (!parse_name_or_string(p, "a namespace name or string", &name)) return false;
+    if (!parse_name_or_string(p, "a namespace name or string", &name))
+        return false;
     if (!is_qualified_name(name.text) && !(is_namespace && name.text.len == 0)) {
         parser_error_at(p, name.span, "'%s' is no namespace name (expected Name or Outer::Inner)",
                         diag_quote(name.text, quoted));
@@ -634,7 +524,8 @@ static bool parse_preamble_item(Parser *p, AstFile *file)
                         keyword.ptr);
         return false;
     }
-    if (!is_namespace) return parser_add_name(p, &file->imports, name);
+    if (!is_namespace)
+        return parser_add_name(p, &file->imports, name);
     file->has_namespace = true;
     file->namespace_name = name;
     return true;
@@ -648,7 +539,8 @@ static bool add_item(Parser *p, AstFile *file, AstNodeList *list, AstNode *node)
 static bool parse_script_temps(Parser *p, AstFile *file)
 {
     AstNode *node = parser_node(p, AST_TEMPS, p->now.token.span);
-    if (!node || !parse_temps(p, &node->as.temps)) return false;
+    if (!node || !parse_temps(p, &node->as.temps))
+        return false;
     node->span = lang_span_join(node->span, p->last);
     check_duplicates(p, NULL, "", &node->as.temps, "");
     return add_item(p, file, &file->script, node);
@@ -658,9 +550,11 @@ static bool parse_script_item(Parser *p, AstFile *file)
 {
     p->brackets = 0;
     warn_orphan_docstring(p);
-    if (tok(p) == TOKEN_BAR) return parse_script_temps(p, file);
+    if (tok(p) == TOKEN_BAR)
+        return parse_script_temps(p, file);
     AstNode *node = parse_statement(p);
-    if (!node || !finish_statement(p)) return false;
+    if (!node || !finish_statement(p))
+        return false;
     uint32_t n = file->script.count;
     if (n > 0 && file->script.items[n - 1]->kind == AST_RETURN)
         parser_warn_at(p, node->span, "unreachable code after return");
@@ -679,13 +573,15 @@ static void unexpected_at_top(Parser *p)
                         "expected 'subclass:', 'trait', or 'protocol' after class/trait name %s",
                         diag_quote(t->text, quoted));
     else if (body_keyword(*t) != BODY_NONE)
-        parser_error_at(p, t->span, "unexpected KEYWORD \"%s\" in top-level: no class or trait "
-                                    "definition stands before it",
+        parser_error_at(p, t->span,
+                        "unexpected KEYWORD \"%s\" in top-level: no class or trait "
+                        "definition stands before it",
                         diag_quote(t->text, quoted));
     else
         parser_error_at(p, t->span,
                         "unexpected %s \"%s\" in top-level (expected a class, trait, or protocol "
-                        "definition%s)", lex_kind_name(t->kind), diag_quote(t->text, quoted),
+                        "definition%s)",
+                        lex_kind_name(t->kind), diag_quote(t->text, quoted),
                         p->no_script ? "" : ", or a statement");
 }
 
@@ -696,12 +592,14 @@ static void recover_top(Parser *p, uint32_t start)
     p->scratch_len = 0;
     if (!p->no_script) {
         bool stuck = p->now.token.span.start == start && tok(p) != TOKEN_PERIOD;
-        if (stuck && !parser_starts_definition(p)) parser_advance(p);
+        if (stuck && !parser_starts_definition(p))
+            parser_advance(p);
         recover_statement(p);
         return;
     }
-    begin_recovery(p);
-    if (p->now.token.span.start == start) parser_advance(p);
+    parser_begin_recovery(p);
+    if (p->now.token.span.start == start)
+        parser_advance(p);
     while (tok(p) != TOKEN_EOF && tok(p) != TOKEN_DOCSTRING && !parser_starts_definition(p))
         parser_advance(p);
     p->brackets = 0;
@@ -710,15 +608,16 @@ static void recover_top(Parser *p, uint32_t start)
 /* One item of the file; false: it was reported. */
 static bool parse_file_item(Parser *p, AstFile *file)
 {
-    if (at_preamble(p)) return parse_preamble_item(p, file);
+    if (at_preamble(p))
+        return parse_preamble_item(p, file);
     if (parser_starts_definition(p)) {
         AstNode *node = parse_definition(p);
         return node && add_item(p, file, &file->definitions, node);
     }
     bool statement = parser_starts_expression(tok(p)) || tok(p) == TOKEN_CARET ||
-                     tok(p) == TOKEN_BAR || tok(p) == TOKEN_PERIOD ||
-                     at_text(p, TOKEN_BINARY, "-");
-    if (!p->no_script && statement) return parse_script_item(p, file);
+                     tok(p) == TOKEN_BAR || tok(p) == TOKEN_PERIOD || at_text(p, TOKEN_BINARY, "-");
+    if (!p->no_script && statement)
+        return parse_script_item(p, file);
     unexpected_at_top(p);
     return false;
 }
@@ -726,7 +625,8 @@ static bool parse_file_item(Parser *p, AstFile *file)
 AstFile *parse_file(Parser *p)
 {
     AstFile *file = parser_alloc(p, sizeof *file);
-    if (!file) return NULL;
+    if (!file)
+        return NULL;
     file->span = p->now.token.span;
     while (tok(p) != TOKEN_EOF) {
         uint32_t start = p->now.token.span.start;

@@ -7,15 +7,16 @@
 /* -- lists that grow in the arena ---------------------------------------------------------- */
 
 /* Class bodies gather several lists at once, which the scratch stack cannot; these double. */
-bool parser_grow(Parser *p, void *items_pointer, uint32_t *count, const void *element,
-                      size_t size)
+bool parser_grow(Parser *p, void *items_pointer, uint32_t *count, const void *element, size_t size)
 {
     void *items;
     memcpy(&items, items_pointer, sizeof items);
     if ((*count & (*count - 1)) == 0) { /* 0 or a power of two: full */
         void *bigger = parser_alloc(p, size * (*count ? (size_t)*count * 2 : 1));
-        if (!bigger) return false;
-        if (*count) memcpy(bigger, items, *count * size);
+        if (!bigger)
+            return false;
+        if (*count)
+            memcpy(bigger, items, *count * size);
         memcpy(items_pointer, &bigger, sizeof bigger);
         items = bigger;
     }
@@ -40,20 +41,23 @@ static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 static uint32_t line_end(LangText t, uint32_t pos)
 {
-    while (pos < t.len && t.ptr[pos] != '\n') pos++;
+    while (pos < t.len && t.ptr[pos] != '\n')
+        pos++;
     return pos;
 }
 
 static uint32_t indent_at(LangText t, uint32_t pos)
 {
     uint32_t n = 0;
-    while (pos + n < t.len && is_blank(t.ptr[pos + n])) n++;
+    while (pos + n < t.len && is_blank(t.ptr[pos + n]))
+        n++;
     return n;
 }
 
 static bool blank_line(LangText t, uint32_t from, uint32_t to)
 {
-    while (from < to && lex_is_space(t.ptr[from])) from++;
+    while (from < to && lex_is_space(t.ptr[from]))
+        from++;
     return from == to;
 }
 
@@ -63,9 +67,11 @@ static uint32_t common_indent(LangText t)
     uint32_t smallest = UINT32_MAX;
     for (uint32_t pos = line_end(t, 0); pos < t.len; pos = line_end(t, pos)) {
         pos++;
-        if (blank_line(t, pos, line_end(t, pos))) continue;
+        if (blank_line(t, pos, line_end(t, pos)))
+            continue;
         uint32_t n = indent_at(t, pos);
-        if (n < smallest) smallest = n;
+        if (n < smallest)
+            smallest = n;
     }
     return smallest == UINT32_MAX ? 0 : smallest;
 }
@@ -73,20 +79,25 @@ static uint32_t common_indent(LangText t)
 static LangText trimmed(LangText t)
 {
     uint32_t from = 0, to = t.len;
-    while (from < to && lex_is_space(t.ptr[from])) from++;
-    while (to > from && lex_is_space(t.ptr[to - 1])) to--;
+    while (from < to && lex_is_space(t.ptr[from]))
+        from++;
+    while (to > from && lex_is_space(t.ptr[to - 1]))
+        to--;
     return lang_text(t.ptr + from, to - from);
 }
 
 static LangText dedent(Parser *p, LangText t)
 {
     uint32_t indent = common_indent(t), used = 0, pos = 0;
-    if (indent == 0) return trimmed(t);
+    if (indent == 0)
+        return trimmed(t);
     char *out = parser_alloc(p, t.len);
-    if (!out) return lang_text("", 0);
+    if (!out)
+        return lang_text("", 0);
     while (pos < t.len) {
         uint32_t end = line_end(t, pos);
-        if (end < t.len) end++;
+        if (end < t.len)
+            end++;
         bool shorter = indent_at(t, pos) < indent; /* only blank lines can be */
         uint32_t skip = pos == 0 || shorter ? 0 : indent;
         memcpy(out + used, t.ptr + pos + skip, end - pos - skip);
@@ -134,16 +145,17 @@ static const struct {
 
 BodyItem body_keyword(Token t)
 {
-    if (t.kind != TOKEN_KEYWORD) return BODY_NONE;
+    if (t.kind != TOKEN_KEYWORD)
+        return BODY_NONE;
     for (size_t i = 0; i < sizeof body_keywords / sizeof *body_keywords; i++)
-        if (lang_text_is(t.text, body_keywords[i].keyword)) return body_keywords[i].item;
+        if (lang_text_is(t.text, body_keywords[i].keyword))
+            return body_keywords[i].item;
     return BODY_NONE;
 }
 
 bool at_class_method_pair(Parser *p)
 {
-    return at_text(p, TOKEN_IDENTIFIER, "class") &&
-           parser_peek_is(p, 1, TOKEN_KEYWORD, "method:");
+    return at_text(p, TOKEN_IDENTIFIER, "class") && parser_peek_is(p, 1, TOKEN_KEYWORD, "method:");
 }
 
 /* -- names -------------------------------------------------------------------------------- */
@@ -170,7 +182,8 @@ bool parse_name(Parser *p, const char *what, AstName *out)
 /* `< IO, Network >` behind the `!`; that may be fused with the `<`. */
 bool parse_effects(Parser *p, AstNameList *out)
 {
-    if (p->now.token.text.len > 1) parser_split(p);
+    if (p->now.token.text.len > 1)
+        parser_split(p);
     parser_advance(p);
     if (!parser_at_type(p)) {
         parser_expected(p, "'<' after '!'");
@@ -179,14 +192,17 @@ bool parse_effects(Parser *p, AstNameList *out)
     do {
         AstName name;
         parser_advance(p);
-        if (!parse_name(p, "the name of an effect", &name)) return false;
-        if (!parser_add_name(p, out, name)) return false;
+        if (!parse_name(p, "the name of an effect", &name))
+            return false;
+        if (!parser_add_name(p, out, name))
+            return false;
     } while (at_text(p, TOKEN_BINARY, ","));
     if (tok(p) != TOKEN_BINARY || *p->now.token.text.ptr != '>') {
         parser_expected(p, "',' or '>' after the name of an effect");
         return false;
     }
-    if (p->now.token.text.len > 1) parser_split(p);
+    if (p->now.token.text.len > 1)
+        parser_split(p);
     parser_advance(p);
     return true;
 }
@@ -202,7 +218,8 @@ static bool parse_binary_pattern(Parser *p, AstMethod *m)
     m->kind = AST_BINARY;
     m->selector = p->now.token.text;
     parser_advance(p);
-    if (!parse_var(p, "a parameter name after the operator", true, &var)) return false;
+    if (!parse_var(p, "a parameter name after the operator", true, &var))
+        return false;
     return parser_add_var(p, &m->params, var);
 }
 
@@ -219,8 +236,10 @@ static bool parse_keyword_pattern(Parser *p, AstMethod *m)
     while (tok(p) == TOKEN_KEYWORD) {
         part.keyword = p->now.token.text;
         parser_advance(p);
-        if (!parse_var(p, "a parameter name after the keyword", true, &part.var)) return false;
-        if (!parser_push(p, &part, sizeof part)) return false;
+        if (!parse_var(p, "a parameter name after the keyword", true, &part.var))
+            return false;
+        if (!parser_push(p, &part, sizeof part))
+            return false;
         len += part.keyword.len;
     }
     uint32_t count;
@@ -228,7 +247,8 @@ static bool parse_keyword_pattern(Parser *p, AstMethod *m)
     char *selector = parser_alloc(p, len);
     m->kind = AST_KEYWORD;
     m->params.items = parser_alloc(p, count * sizeof(AstVar));
-    if (!parts || !selector || !m->params.items) return false;
+    if (!parts || !selector || !m->params.items)
+        return false;
     m->selector = lang_text(selector, len);
     m->params.count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -251,7 +271,8 @@ static bool parse_unary_pattern(Parser *p, AstMethod *m)
     m->kind = AST_UNARY;
     m->selector = t->text;
     parser_advance(p);
-    if (!parser_at_type(p)) return true;
+    if (!parser_at_type(p))
+        return true;
     parser_error_at(p, p->now.token.span,
                     "a unary pattern takes no type; a result type is written ^<Type>");
     return false;
@@ -264,12 +285,17 @@ static bool parse_pattern(Parser *p, AstMethod *m)
     m->selector_span = t->span;
     switch (t->kind) {
     case TOKEN_IDENTIFIER: return parse_unary_pattern(p, m);
-    case TOKEN_BINARY: case TOKEN_BAR: return parse_binary_pattern(p, m);
+    case TOKEN_BINARY:
+    case TOKEN_BAR: return parse_binary_pattern(p, m);
     case TOKEN_KEYWORD: return parse_keyword_pattern(p, m);
     case TOKEN_EVENTUAL:
         parser_error_at(p, t->span, "'~>' is the eventual send and cannot be a method name");
         return false;
-    case TOKEN_SELF: case TOKEN_SUPER: case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE:
+    case TOKEN_SELF:
+    case TOKEN_SUPER:
+    case TOKEN_NIL:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE:
     case TOKEN_THIS_CONTEXT:
         parser_error_at(p, t->span, "%s is a reserved word and cannot be a method name",
                         parser_describe(*t, text));
@@ -291,7 +317,8 @@ static bool at_primitive_stub(Parser *p)
 static bool parse_method_inside(Parser *p, AstMethod *m, TokenKind closer)
 {
     char where[DIAG_QUOTE_MAX + 16], quoted[DIAG_QUOTE_MAX];
-    if (tok(p) == TOKEN_BAR && !parse_temps(p, &m->temps)) return false;
+    if (tok(p) == TOKEN_BAR && !parse_temps(p, &m->temps))
+        return false;
     snprintf(where, sizeof where, " in method %s", diag_quote(m->selector, quoted));
     check_duplicates(p, &m->params, "parameter", &m->temps, where);
     return parse_statements(p, closer, &m->statements);
@@ -306,7 +333,8 @@ static bool parse_method_body(Parser *p, AstMethod *m)
     }
     if (at_primitive_stub(p)) {
         m->is_primitive_stub = true;
-        for (int i = 0; i < 3; i++) parser_advance(p);
+        for (int i = 0; i < 3; i++)
+            parser_advance(p);
     } else if (!parse_method_inside(p, m, TOKEN_RBRACKET)) {
         return false;
     }
@@ -321,9 +349,11 @@ static bool parse_method_body(Parser *p, AstMethod *m)
 /* `^<T>`; a bare `^` belongs to the body of a bare method. */
 static bool parse_result_type(Parser *p, AstMethod *m)
 {
-    if (tok(p) != TOKEN_CARET) return true;
+    if (tok(p) != TOKEN_CARET)
+        return true;
     if (!parser_peek_is(p, 1, TOKEN_BINARY, "<")) {
-        if (m->is_bare) return true;
+        if (m->is_bare)
+            return true;
         parser_advance(p);
         parser_expected(p, "a type <T> after '^' in the method signature");
         return false;
@@ -349,10 +379,12 @@ static void close_method(Parser *p, AstMethod *m, LangSpan start)
 static AstMethod *parse_method(Parser *p, LangSpan start, bool class_side)
 {
     AstMethod *m = parser_alloc(p, sizeof *m);
-    if (!m) return NULL;
+    if (!m)
+        return NULL;
     m->doc = claim_docstring(p);
     m->class_side = class_side;
-    if (!parse_signature(p, m) || !parse_method_body(p, m)) return NULL;
+    if (!parse_signature(p, m) || !parse_method_body(p, m))
+        return NULL;
     close_method(p, m, start);
     return p->stop ? NULL : m;
 }
@@ -362,7 +394,8 @@ AstMethod *parse_method_item(Parser *p)
 {
     LangSpan start = p->now.token.span;
     bool class_side = !at_text(p, TOKEN_KEYWORD, "method:");
-    if (tok(p) == TOKEN_IDENTIFIER) parser_advance(p);
+    if (tok(p) == TOKEN_IDENTIFIER)
+        parser_advance(p);
     parser_advance(p);
     p->brackets = 0;
     return parse_method(p, start, class_side);
@@ -371,8 +404,9 @@ AstMethod *parse_method_item(Parser *p)
 /* Text that was meant for a class body, given as a bare method. */
 static bool is_wrapper_selector(LangText selector)
 {
-    static const char *const words[] = {"method:", "classMethod:", "instanceVars:",
-                                        "instanceVariables:", "include:", "trait", "protocol"};
+    static const char *const words[] = {
+        "method:",  "classMethod:", "instanceVars:", "instanceVariables:",
+        "include:", "trait",        "protocol"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i]);
         bool keyword = words[i][n - 1] == ':';
@@ -387,15 +421,19 @@ static bool parse_bare_inside(Parser *p, AstMethod *m)
 {
     char quoted[DIAG_QUOTE_MAX], text[PARSER_DESCRIBE_MAX];
     m->is_bare = true;
-    if (!parse_signature(p, m)) return false;
+    if (!parse_signature(p, m))
+        return false;
     if (is_wrapper_selector(m->selector)) {
         parser_error_at(p, m->selector_span,
                         "'%s' belongs into a class body; give only the method itself, without the "
-                        "wrapper", diag_quote(m->selector, quoted));
+                        "wrapper",
+                        diag_quote(m->selector, quoted));
         return false;
     }
-    if (!parse_method_inside(p, m, TOKEN_EOF)) return false;
-    if (tok(p) == TOKEN_EOF) return true;
+    if (!parse_method_inside(p, m, TOKEN_EOF))
+        return false;
+    if (tok(p) == TOKEN_EOF)
+        return true;
     if (parser_starts_expression(tok(p)) || tok(p) == TOKEN_CARET || tok(p) == TOKEN_ERROR)
         parser_expected(p, "'.' between statements");
     else
@@ -413,7 +451,8 @@ bool at_method_wrapper(Parser *p)
 AstMethod *parse_bare_method(Parser *p)
 {
     char text[PARSER_DESCRIBE_MAX];
-    while (tok(p) == TOKEN_DOCSTRING) take_docstring(p);
+    while (tok(p) == TOKEN_DOCSTRING)
+        take_docstring(p);
     if (at_method_wrapper(p)) {
         AstMethod *m = parse_method_item(p);
         if (m && tok(p) != TOKEN_EOF)
@@ -422,11 +461,12 @@ AstMethod *parse_bare_method(Parser *p)
         return m;
     }
     AstMethod *m = parser_alloc(p, sizeof *m);
-    if (!m) return NULL;
+    if (!m)
+        return NULL;
     LangSpan start = p->now.token.span;
     m->doc = claim_docstring(p);
-    if (!parse_bare_inside(p, m)) return NULL;
+    if (!parse_bare_inside(p, m))
+        return NULL;
     close_method(p, m, start);
     return m;
 }
-

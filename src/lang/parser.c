@@ -16,13 +16,15 @@ enum { PARSER_MESSAGE_MAX = 400 };
 static int bracket_change(TokenKind kind)
 {
     switch (kind) {
-    case TOKEN_LPAREN: case TOKEN_LBRACKET: case TOKEN_LBRACE:
-    case TOKEN_HASH_PAREN: case TOKEN_HASH_BRACE:
-        return 1;
-    case TOKEN_RPAREN: case TOKEN_RBRACKET: case TOKEN_RBRACE:
-        return -1;
-    default:
-        return 0;
+    case TOKEN_LPAREN:
+    case TOKEN_LBRACKET:
+    case TOKEN_LBRACE:
+    case TOKEN_HASH_PAREN:
+    case TOKEN_HASH_BRACE: return 1;
+    case TOKEN_RPAREN:
+    case TOKEN_RBRACKET:
+    case TOKEN_RBRACE: return -1;
+    default: return 0;
     }
 }
 
@@ -48,7 +50,8 @@ void parser_advance(Parser *p)
     }
     p->now = p->ahead[0];
     p->ahead_count--;
-    for (uint32_t i = 0; i < p->ahead_count; i++) p->ahead[i] = p->ahead[i + 1];
+    for (uint32_t i = 0; i < p->ahead_count; i++)
+        p->ahead[i] = p->ahead[i + 1];
 }
 
 Token parser_peek(Parser *p, uint32_t ahead)
@@ -89,16 +92,19 @@ void parser_return_to(Parser *p, ParserMark mark)
 
 bool parser_accept(Parser *p, TokenKind kind)
 {
-    if (tok(p) != kind) return false;
+    if (tok(p) != kind)
+        return false;
     parser_advance(p);
     return true;
 }
 
 bool parser_starts_definition(Parser *p)
 {
-    if (tok(p) != TOKEN_IDENTIFIER) return false;
+    if (tok(p) != TOKEN_IDENTIFIER)
+        return false;
     Token next = parser_peek(p, 1);
-    if (next.kind == TOKEN_KEYWORD) return lang_text_is(next.text, "subclass:");
+    if (next.kind == TOKEN_KEYWORD)
+        return lang_text_is(next.text, "subclass:");
     return next.kind == TOKEN_IDENTIFIER &&
            (lang_text_is(next.text, "trait") || lang_text_is(next.text, "protocol"));
 }
@@ -107,7 +113,8 @@ bool parser_starts_definition(Parser *p)
  * on a new line and with a capital, because `x class protocol` is an expression. */
 bool parser_at_next_definition(Parser *p)
 {
-    if (!p->in_file || p->brackets != 0 || !p->now.token.first_on_line) return false;
+    if (!p->in_file || p->brackets != 0 || !p->now.token.first_on_line)
+        return false;
     char c = *p->now.token.text.ptr;
     return !(c >= 'a' && c <= 'z') && parser_starts_definition(p);
 }
@@ -115,14 +122,24 @@ bool parser_at_next_definition(Parser *p)
 bool parser_starts_expression(TokenKind kind)
 {
     switch (kind) {
-    case TOKEN_INTEGER: case TOKEN_FLOAT: case TOKEN_STRING: case TOKEN_SYMBOL:
-    case TOKEN_CHARACTER: case TOKEN_IDENTIFIER: case TOKEN_SELF: case TOKEN_SUPER:
-    case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE: case TOKEN_THIS_CONTEXT:
-    case TOKEN_LPAREN: case TOKEN_LBRACKET: case TOKEN_LBRACE:
-    case TOKEN_HASH_PAREN: case TOKEN_HASH_BRACE:
-        return true;
-    default:
-        return false;
+    case TOKEN_INTEGER:
+    case TOKEN_FLOAT:
+    case TOKEN_STRING:
+    case TOKEN_SYMBOL:
+    case TOKEN_CHARACTER:
+    case TOKEN_IDENTIFIER:
+    case TOKEN_SELF:
+    case TOKEN_SUPER:
+    case TOKEN_NIL:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE:
+    case TOKEN_THIS_CONTEXT:
+    case TOKEN_LPAREN:
+    case TOKEN_LBRACKET:
+    case TOKEN_LBRACE:
+    case TOKEN_HASH_PAREN:
+    case TOKEN_HASH_BRACE: return true;
+    default: return false;
     }
 }
 
@@ -139,15 +156,18 @@ static void halt(Parser *p)
 static void report(Parser *p, DiagSeverity severity, LangSpan span, const char *message)
 {
     diag_add(p->diags, severity, span, "%s", message);
-    if (p->diags->errors >= LANG_DIAG_MAX) halt(p);
-    if (p->arena->failed) parser_out_of_memory(p);
+    if (p->diags->errors >= LANG_DIAG_MAX)
+        halt(p);
+    if (p->arena->failed)
+        parser_out_of_memory(p);
 }
 
 void parser_error_at(Parser *p, LangSpan span, const char *format, ...)
 {
     char message[PARSER_MESSAGE_MAX];
     va_list args;
-    if (p->panic) return;
+    if (p->panic)
+        return;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
@@ -159,7 +179,8 @@ void parser_warn_at(Parser *p, LangSpan span, const char *format, ...)
 {
     char message[PARSER_MESSAGE_MAX];
     va_list args;
-    if (p->stop) return;
+    if (p->stop)
+        return;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
@@ -171,7 +192,8 @@ void parser_out_of_memory(Parser *p)
     bool again = p->stop;
     LangSpan nowhere = {0, 0, 0, 0};
     halt(p);
-    if (again) return;
+    if (again)
+        return;
     diag_add(p->diags, DIAG_ERROR, nowhere, "out of memory: the syntax tree does not fit");
 }
 
@@ -181,7 +203,8 @@ const char *parser_describe(Token t, char out[PARSER_DESCRIBE_MAX])
     const char *kind = NULL;
     diag_quote(t.text, quoted);
     switch (t.kind) {
-    case TOKEN_INTEGER: case TOKEN_FLOAT: kind = "number "; break;
+    case TOKEN_INTEGER:
+    case TOKEN_FLOAT: kind = "number "; break;
     case TOKEN_STRING: kind = "string "; break;
     case TOKEN_SYMBOL: kind = "symbol "; break;
     case TOKEN_CHARACTER: kind = "character "; break;
@@ -189,13 +212,16 @@ const char *parser_describe(Token t, char out[PARSER_DESCRIBE_MAX])
     case TOKEN_KEYWORD: snprintf(out, PARSER_DESCRIBE_MAX, "keyword '%s'", quoted); break;
     case TOKEN_BINARY: snprintf(out, PARSER_DESCRIBE_MAX, "operator '%s'", quoted); break;
     case TOKEN_DOCSTRING: snprintf(out, PARSER_DESCRIBE_MAX, "a docstring"); break;
-    case TOKEN_SELF: case TOKEN_SUPER: case TOKEN_NIL: case TOKEN_TRUE: case TOKEN_FALSE:
-    case TOKEN_THIS_CONTEXT:
-        snprintf(out, PARSER_DESCRIBE_MAX, "'%s'", quoted);
-        break;
+    case TOKEN_SELF:
+    case TOKEN_SUPER:
+    case TOKEN_NIL:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE:
+    case TOKEN_THIS_CONTEXT: snprintf(out, PARSER_DESCRIBE_MAX, "'%s'", quoted); break;
     default: snprintf(out, PARSER_DESCRIBE_MAX, "%s", lex_kind_name(t.kind)); break;
     }
-    if (kind) snprintf(out, PARSER_DESCRIBE_MAX, "%s%s", kind, quoted);
+    if (kind)
+        snprintf(out, PARSER_DESCRIBE_MAX, "%s%s", kind, quoted);
     return out;
 }
 
@@ -203,7 +229,8 @@ const char *parser_describe(Token t, char out[PARSER_DESCRIBE_MAX])
 static void note_unfinished(Parser *p)
 {
     const Token *t = &p->now.token;
-    if (p->panic || p->diags->errors > 0) return;
+    if (p->panic || p->diags->errors > 0)
+        return;
     if (t->kind == TOKEN_EOF || (t->kind == TOKEN_ERROR && lex_error_is_unfinished(t->error)))
         p->out->incomplete = true;
 }
@@ -212,18 +239,15 @@ static void note_unfinished(Parser *p)
 static const char *remedy(const Token *t)
 {
     switch (t->kind) {
-    case TOKEN_INTEGER: case TOKEN_FLOAT:
+    case TOKEN_INTEGER:
+    case TOKEN_FLOAT:
         return *t->text.ptr == '-' ? "; to subtract, put a space behind the minus" : "";
     case TOKEN_DOCSTRING:
         return "; a docstring stands before a definition or 'method:', never inside a body";
-    case TOKEN_BAR:
-        return "; temporaries are declared once, at the start of a body";
-    case TOKEN_CARET:
-        return "; '^' may only begin a statement (is a period missing before it?)";
-    case TOKEN_ASSIGN:
-        return "; only a single name can be assigned to";
-    default:
-        return "";
+    case TOKEN_BAR: return "; temporaries are declared once, at the start of a body";
+    case TOKEN_CARET: return "; '^' may only begin a statement (is a period missing before it?)";
+    case TOKEN_ASSIGN: return "; only a single name can be assigned to";
+    default: return "";
     }
 }
 
@@ -231,7 +255,8 @@ void parser_expected(Parser *p, const char *what)
 {
     char text[256];
     const Token *t = &p->now.token;
-    if (p->panic) return;
+    if (p->panic)
+        return;
     note_unfinished(p);
     if (t->kind == TOKEN_ERROR)
         parser_error_at(p, t->span, "%s", lex_error_message(*t, text));
@@ -246,7 +271,8 @@ void parser_expected_close(Parser *p, LangSpan open, const char *closer, bool st
     TokenKind kind = tok(p);
     const char *or_period = statements && parser_starts_expression(kind)
                                 ? "'.' between statements or "
-                                : statements && kind == TOKEN_CARET ? "'.' or " : "";
+                            : statements && kind == TOKEN_CARET ? "'.' or "
+                                                                : "";
     snprintf(text, sizeof text, "%s'%s' to close the '%.*s' of line %u, column %u", or_period,
              closer, (int)(open.end - open.start), p->start.source + open.start, open.line,
              open.column);
@@ -268,14 +294,16 @@ bool parser_enter(Parser *p, LangSpan at)
 void *parser_alloc(Parser *p, size_t bytes)
 {
     void *memory = lang_arena_alloc(p->arena, bytes);
-    if (!memory) parser_out_of_memory(p);
+    if (!memory)
+        parser_out_of_memory(p);
     return memory;
 }
 
 AstNode *parser_node(Parser *p, AstKind kind, LangSpan span)
 {
     AstNode *node = parser_alloc(p, sizeof *node);
-    if (!node) return NULL;
+    if (!node)
+        return NULL;
     node->kind = kind;
     node->span = span;
     return node;
@@ -285,14 +313,16 @@ static bool scratch_grow(Parser *p, size_t needed)
 {
     LangAllocator a = p->arena->allocator;
     size_t room = p->scratch_room ? p->scratch_room * 2 : 4096;
-    while (room < needed) room *= 2;
+    while (room < needed)
+        room *= 2;
     bool allowed = p->arena->bytes_max == 0 || room <= p->arena->bytes_max;
     char *bigger = allowed ? a.alloc(a.ctx, room) : NULL;
     if (!bigger) {
         parser_out_of_memory(p);
         return false;
     }
-    if (p->scratch_len) memcpy(bigger, p->scratch, p->scratch_len);
+    if (p->scratch_len)
+        memcpy(bigger, p->scratch, p->scratch_len);
     a.free(a.ctx, p->scratch);
     p->scratch = bigger;
     p->scratch_room = room;
@@ -320,9 +350,11 @@ void *parser_pop_list(Parser *p, size_t mark, size_t size, uint32_t *count)
     size_t bytes = p->scratch_len - mark;
     *count = 0;
     p->scratch_len = mark;
-    if (bytes == 0) return NULL;
+    if (bytes == 0)
+        return NULL;
     void *items = parser_alloc(p, bytes);
-    if (!items) return NULL;
+    if (!items)
+        return NULL;
     memcpy(items, p->scratch + mark, bytes);
     *count = (uint32_t)(bytes / size);
     return items;
@@ -334,13 +366,16 @@ void *parser_pop_list(Parser *p, size_t mark, size_t size, uint32_t *count)
 static LangText unquote(Parser *p, LangText quoted)
 {
     LangText inner = lang_text(quoted.ptr + 1, quoted.len - 2);
-    if (inner.len == 0 || !memchr(inner.ptr, '\'', inner.len)) return inner;
+    if (inner.len == 0 || !memchr(inner.ptr, '\'', inner.len))
+        return inner;
     char *out = parser_alloc(p, inner.len);
-    if (!out) return lang_text("", 0);
+    if (!out)
+        return lang_text("", 0);
     uint32_t n = 0;
     for (uint32_t i = 0; i < inner.len; i++) {
         out[n++] = inner.ptr[i];
-        if (inner.ptr[i] == '\'') i++;
+        if (inner.ptr[i] == '\'')
+            i++;
     }
     return lang_text(out, n);
 }
@@ -371,7 +406,8 @@ bool parse_type(Parser *p, AstType *out)
         parser_expected(p, "'>' after the type name");
         return false;
     }
-    if (p->now.token.text.len > 1) parser_split(p);
+    if (p->now.token.text.len > 1)
+        parser_split(p);
     parser_advance(p);
     out->span = lang_span_join(start, p->last);
     return true;
@@ -415,8 +451,10 @@ bool parse_temps(Parser *p, AstVarList *out)
             parser_expected_close(p, open, "|", false);
             return false;
         }
-        if (!parse_var(p, "the name of a temporary or '|'", true, &var)) return false;
-        if (!parser_push(p, &var, sizeof var)) return false;
+        if (!parse_var(p, "the name of a temporary or '|'", true, &var))
+            return false;
+        if (!parser_push(p, &var, sizeof var))
+            return false;
     }
     parser_advance(p);
     out->items = parser_pop_list(p, mark, sizeof(AstVar), &out->count);
@@ -430,8 +468,10 @@ static int by_name_and_place(const void *a, const void *b)
     const AstVar *x = *(const AstVar *const *)a, *y = *(const AstVar *const *)b;
     uint32_t n = x->name.len < y->name.len ? x->name.len : y->name.len;
     int order = memcmp(x->name.ptr, y->name.ptr, n);
-    if (order) return order;
-    if (x->name.len != y->name.len) return x->name.len < y->name.len ? -1 : 1;
+    if (order)
+        return order;
+    if (x->name.len != y->name.len)
+        return x->name.len < y->name.len ? -1 : 1;
     return x->span.start < y->span.start ? -1 : 1;
 }
 
@@ -441,7 +481,8 @@ void check_duplicates(Parser *p, const AstVarList *params, const char *what,
 {
     size_t first = params ? params->count : 0, n = first + (temps ? temps->count : 0);
     LangAllocator a = p->arena->allocator;
-    if (n < 2 || p->panic) return;
+    if (n < 2 || p->panic)
+        return;
     const AstVar **vars = a.alloc(a.ctx, n * sizeof *vars);
     if (!vars) {
         parser_out_of_memory(p);
@@ -453,7 +494,8 @@ void check_duplicates(Parser *p, const AstVarList *params, const char *what,
     for (size_t i = 1; i < n && !p->stop; i++) {
         char quoted[DIAG_QUOTE_MAX];
         const AstVar *var = vars[i];
-        if (!lang_text_equal(vars[i - 1]->name, var->name)) continue;
+        if (!lang_text_equal(vars[i - 1]->name, var->name))
+            continue;
         bool is_param = first && var >= params->items && var < params->items + first;
         parser_error_at(p, var->span, "duplicate %s name \"%s\"%s", is_param ? what : "variable",
                         diag_quote(var->name, quoted), where);
@@ -466,10 +508,11 @@ void check_duplicates(Parser *p, const AstVarList *params, const char *what,
 
 static bool source_fits(Parser *p, size_t len, const LangOptions *o)
 {
-    size_t max = o->source_max && o->source_max < LANG_SOURCE_MAX ? o->source_max
-                                                                  : (size_t)LANG_SOURCE_MAX;
+    size_t max =
+        o->source_max && o->source_max < LANG_SOURCE_MAX ? o->source_max : (size_t)LANG_SOURCE_MAX;
     LangSpan nowhere = {0, 0, 0, 0};
-    if (len <= max) return true;
+    if (len <= max)
+        return true;
     parser_error_at(p, nowhere, "the source has %zu bytes; the limit is %zu", len, max);
     return false;
 }
@@ -491,7 +534,8 @@ static bool parser_begin(Parser *p, LangParse *out, const char *bytes, size_t le
     p->nesting_max = o->nesting_max ? o->nesting_max : LANG_NESTING_MAX;
     p->no_script = o->no_script;
     p->script_temps = o->script_temps;
-    if (!source_fits(p, len, o)) return false;
+    if (!source_fits(p, len, o))
+        return false;
     lex_init(&p->start, bytes, len);
     if (o->keep_tokens && !lex_all(p->arena, bytes, len, &out->tokens)) {
         parser_out_of_memory(p);
@@ -517,7 +561,8 @@ bool lang_parse_file(LangParse *out, const char *bytes, size_t len, const LangOp
         parser_first_token(&p);
         p.in_file = true;
         out->file = parse_file(&p);
-        if (out->file) out->file->has_shebang = shebang;
+        if (out->file)
+            out->file->has_shebang = shebang;
     }
     return parser_end(&p);
 }
@@ -529,13 +574,15 @@ static bool parse_doit_item(Parser *p, size_t mark)
     p->brackets = 0;
     if (tok(p) == TOKEN_BAR && p->script_temps) {
         node = parser_node(p, AST_TEMPS, p->now.token.span);
-        if (!node || !parse_temps(p, &node->as.temps)) return false;
+        if (!node || !parse_temps(p, &node->as.temps))
+            return false;
         node->span = lang_span_join(node->span, p->last);
         check_duplicates(p, NULL, "", &node->as.temps, "");
         return parser_push(p, &node, sizeof node);
     }
     node = parse_statement(p);
-    if (!node || !finish_statement(p)) return false;
+    if (!node || !finish_statement(p))
+        return false;
     warn_unreachable(p, mark, node);
     return parser_push(p, &node, sizeof node);
 }
@@ -544,7 +591,8 @@ static AstDoit *parse_doit(Parser *p)
 {
     AstDoit *doit = parser_alloc(p, sizeof *doit);
     size_t mark = p->scratch_len;
-    if (!doit) return NULL;
+    if (!doit)
+        return NULL;
     doit->span = p->now.token.span;
     if (tok(p) == TOKEN_BAR && parse_temps(p, &doit->temps))
         check_duplicates(p, NULL, "", &doit->temps, "");
@@ -554,13 +602,13 @@ static AstDoit *parse_doit(Parser *p)
     }
     while (tok(p) != TOKEN_EOF) {
         size_t kept = p->scratch_len;
-        if (parse_doit_item(p, mark)) continue;
+        if (parse_doit_item(p, mark))
+            continue;
         p->scratch_len = kept;
         recover_statement(p);
     }
     doit->span = lang_span_join(doit->span, p->last);
-    doit->statements.items =
-        parser_pop_list(p, mark, sizeof(AstNode *), &doit->statements.count);
+    doit->statements.items = parser_pop_list(p, mark, sizeof(AstNode *), &doit->statements.count);
     return doit;
 }
 

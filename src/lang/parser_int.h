@@ -24,20 +24,20 @@ typedef struct Parser {
     LangParse *out;
     LangArena *arena;
     DiagList *diags;
-    Lexer start;                          /* lexer before the first token */
-    ParserToken now;                      /* the current token */
-    ParserToken ahead[PARSER_LOOKAHEAD];  /* tokens read but not current yet */
+    Lexer start;                         /* lexer before the first token */
+    ParserToken now;                     /* the current token */
+    ParserToken ahead[PARSER_LOOKAHEAD]; /* tokens read but not current yet */
     uint32_t ahead_count;
-    LangSpan last;          /* span of the token before the current one */
-    int64_t brackets;       /* opened minus closed since the statement or method began */
-    bool in_file;           /* parsing a file: definitions may follow a statement */
-    uint32_t depth;         /* nesting of the construct being parsed */
+    LangSpan last;    /* span of the token before the current one */
+    int64_t brackets; /* opened minus closed since the statement or method began */
+    bool in_file;     /* parsing a file: definitions may follow a statement */
+    uint32_t depth;   /* nesting of the construct being parsed */
     uint32_t nesting_max;
     bool no_script;
     bool script_temps;
     bool panic;
     bool stop;
-    AstDoc pending_doc;     /* the last docstring that nothing has taken yet */
+    AstDoc pending_doc; /* the last docstring that nothing has taken yet */
     char *scratch;
     size_t scratch_len, scratch_room;
 } Parser;
@@ -98,9 +98,17 @@ LangText parser_string_value(Parser *p, Token t); /* decoded STRING */
 LangText parser_symbol_value(Parser *p, Token t); /* decoded SYMBOL, without # */
 /* Reports a missing closer; names the place of the opening token. */
 void parser_expected_close(Parser *p, LangSpan open, const char *closer, bool statements);
-bool parser_starts_definition(Parser *p); /* IDENT before subclass:, trait or protocol */
+bool parser_starts_definition(Parser *p);  /* IDENT before subclass:, trait or protocol */
 bool parser_at_next_definition(Parser *p); /* the same, where a statement could go on */
 bool parser_starts_expression(TokenKind kind);
+
+/* Functions that recurse, kept apart so that their locals do not lie on the C stack of others. */
+#define NOINLINE __attribute__((noinline))
+
+/* -- parse_literal.c -- */
+AstNode *parse_simple_literal(Parser *p); /* one token; NULL when the current one is no literal */
+AstNode *parse_word(Parser *p, AstKind kind); /* the current token as a node without contents */
+AstNode *parse_literal_array(Parser *p);      /* at `#(`, or at `(` inside a literal array */
 
 /* -- parse_expr.c -- */
 AstNode *parse_expression(Parser *p);
@@ -122,8 +130,8 @@ bool parser_grow(Parser *p, void *items_pointer, uint32_t *count, const void *el
 bool parser_add_name(Parser *p, AstNameList *list, AstName name);
 bool parser_add_var(Parser *p, AstVarList *list, AstVar var);
 
-void take_docstring(Parser *p);   /* the current token becomes pending_doc */
-void drop_docstring(Parser *p);   /* pending_doc is not wanted */
+void take_docstring(Parser *p);    /* the current token becomes pending_doc */
+void drop_docstring(Parser *p);    /* pending_doc is not wanted */
 AstDoc claim_docstring(Parser *p); /* answers pending_doc and empties it */
 
 typedef enum BodyItem {
@@ -147,7 +155,14 @@ bool parse_effects(Parser *p, AstNameList *out);
 AstMethod *parse_method_item(Parser *p); /* at_method_wrapper holds */
 AstMethod *parse_bare_method(Parser *p);
 
+/* -- parse_protocol.c -- */
+AstNode *parse_protocol(Parser *p);
+
 /* -- parse_file.c -- */
+/* Clears panic and whatever the broken construct has left behind. */
+void parser_begin_recovery(Parser *p);
+/* The KEYWORD here does not belong into the body of this sort of definition: why not. */
+void wrong_item(Parser *p, const char *sort, LangText name, const char *why);
 AstFile *parse_file(Parser *p);
 
 #endif

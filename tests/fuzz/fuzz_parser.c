@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(bool holds, const char *what)
 {
-    if (holds) return;
+    if (holds)
+        return;
     fprintf(stderr, "does not hold: %s\n", what);
     abort();
 }
@@ -25,7 +26,8 @@ static void require(bool holds, const char *what)
 static void count_bytes(void *ctx, const char *bytes, size_t len)
 {
     size_t *sum = ctx;
-    for (size_t i = 0; i < len; i++) *sum += (unsigned char)bytes[i];
+    for (size_t i = 0; i < len; i++)
+        *sum += (unsigned char)bytes[i];
 }
 
 static void check_diagnostics(const LangParse *p, bool ok, LangText source)
@@ -50,7 +52,8 @@ static void check_tokens(const LangParse *p, LangText source)
         const Token *t = &p->tokens.items[i];
         require(t->kind == TOKEN_ERROR || t->span.start >= end, "tokens do not overlap");
         require(t->span.end <= source.len, "a token lies inside the source");
-        if (t->kind != TOKEN_ERROR) end = t->span.end;
+        if (t->kind != TOKEN_ERROR)
+            end = t->span.end;
     }
     require(p->tokens.items[p->tokens.count - 1].kind == TOKEN_EOF, "EOF comes last");
 }
@@ -61,15 +64,19 @@ static void dump_tree(const LangParse *p)
     LangSink sink = {count_bytes, &sum};
     LangAllocator a = lang_allocator_malloc();
     AstDumpOptions o = {.positions = true};
-    if (p->file) require(ast_dump_file(p->file, &o, a, sink), "a file can be dumped");
-    if (p->doit) require(ast_dump_doit(p->doit, &o, a, sink), "a doit can be dumped");
-    if (p->method) require(ast_dump_method(p->method, &o, a, sink), "a method can be dumped");
+    if (p->file)
+        require(ast_dump_file(p->file, &o, a, sink), "a file can be dumped");
+    if (p->doit)
+        require(ast_dump_doit(p->doit, &o, a, sink), "a doit can be dumped");
+    if (p->method)
+        require(ast_dump_method(p->method, &o, a, sink), "a method can be dumped");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     LangParse p;
-    if (size == 0) return 0;
+    if (size == 0)
+        return 0;
     uint8_t mode = data[0];
     LangText source = lang_text((const char *)data + 1, size - 1);
     LangOptions o = {.no_script = (mode & 4) != 0,
@@ -81,8 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
               : (mode & 3) == 1 ? lang_parse_method(&p, source.ptr, source.len, &o)
                                 : lang_parse_file(&p, source.ptr, source.len, &o);
     check_diagnostics(&p, ok, source);
-    if (ok && o.keep_tokens) check_tokens(&p, source);
-    if (ok) dump_tree(&p);
+    if (ok && o.keep_tokens)
+        check_tokens(&p, source);
+    if (ok)
+        dump_tree(&p);
     lang_parse_free(&p);
     return 0;
 }
@@ -92,23 +101,26 @@ static int run_file(const char *name)
 {
     FILE *f = fopen(name, "rb");
     long len = -1;
-    if (f && fseek(f, 0, SEEK_END) == 0) len = ftell(f);
+    if (f && fseek(f, 0, SEEK_END) == 0)
+        len = ftell(f);
     uint8_t *bytes = len >= 0 ? malloc((size_t)len + 1) : NULL;
-    bool read = bytes && fseek(f, 0, SEEK_SET) == 0 &&
-                fread(bytes, 1, (size_t)len, f) == (size_t)len;
+    bool read =
+        bytes && fseek(f, 0, SEEK_SET) == 0 && fread(bytes, 1, (size_t)len, f) == (size_t)len;
     if (read)
         LLVMFuzzerTestOneInput(bytes, (size_t)len);
     else
         fprintf(stderr, "cannot read %s\n", name);
     free(bytes);
-    if (f) fclose(f);
+    if (f)
+        fclose(f);
     return read ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
     int bad = 0;
-    for (int i = 1; i < argc; i++) bad |= run_file(argv[i]);
+    for (int i = 1; i < argc; i++)
+        bad |= run_file(argv[i]);
     return bad;
 }
 #endif

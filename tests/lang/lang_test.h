@@ -39,7 +39,8 @@ static inline void buffer_put(Buffer *b, const char *z) { buffer_write(b, z, str
 
 static inline void buffer_repeat(Buffer *b, const char *z, size_t times)
 {
-    while (times-- > 0) buffer_put(b, z);
+    while (times-- > 0)
+        buffer_put(b, z);
 }
 
 static inline LangSink buffer_sink(Buffer *b)
@@ -63,9 +64,12 @@ static inline bool parse_as(Entry entry, LangParse *p, const char *s, size_t len
 static inline void dump_as(Entry entry, const LangParse *p, Buffer *out)
 {
     LangAllocator a = lang_allocator_malloc();
-    if (entry == FILE_ENTRY) assert_true(ast_dump_file(p->file, NULL, a, buffer_sink(out)));
-    if (entry == DOIT_ENTRY) assert_true(ast_dump_doit(p->doit, NULL, a, buffer_sink(out)));
-    if (entry == METHOD_ENTRY) assert_true(ast_dump_method(p->method, NULL, a, buffer_sink(out)));
+    if (entry == FILE_ENTRY)
+        assert_true(ast_dump_file(p->file, NULL, a, buffer_sink(out)));
+    if (entry == DOIT_ENTRY)
+        assert_true(ast_dump_doit(p->doit, NULL, a, buffer_sink(out)));
+    if (entry == METHOD_ENTRY)
+        assert_true(ast_dump_method(p->method, NULL, a, buffer_sink(out)));
 }
 
 /* The exact-size copy lets the address sanitizer see a read beyond the end. */
@@ -108,7 +112,8 @@ static inline void expect_errors_in(Entry entry, const LangOptions *o, const cha
     for (uint32_t i = 0; i < p.diags.count; i++) {
         char place[48];
         const Diag *d = &p.diags.items[i];
-        if (d->severity != DIAG_ERROR) continue;
+        if (d->severity != DIAG_ERROR)
+            continue;
         snprintf(place, sizeof place, "%s%u:%u: ", out.len ? "\n" : "", d->span.line,
                  d->span.column);
         buffer_put(&out, place);
@@ -133,7 +138,8 @@ static inline void expect_rejected(Entry entry, const char *source)
     LangParse p;
     char *copy = exact_copy(source, strlen(source));
     bool ok = parse_as(entry, &p, copy, strlen(source), NULL);
-    if (ok) print_error("accepted: %s\n", source);
+    if (ok)
+        print_error("accepted: %s\n", source);
     assert_false(ok);
     lang_parse_free(&p);
     free(copy);

@@ -16,7 +16,8 @@ static void pieces_are_aligned_zeroed_and_apart(void **state)
         assert_non_null(p);
         assert_int_equal((uintptr_t)p % alignof(max_align_t), 0);
         assert_ptr_not_equal(p, before);
-        for (size_t i = 0; i < n; i++) assert_int_equal(p[i], 0);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(p[i], 0);
         memset(p, 0xAA, n);
         before = p;
     }

@@ -45,8 +45,9 @@ static void tabs_wide_and_bad_characters_keep_the_caret_in_place(void **state)
     LangSpan wide = {3, 4, 1, 2};
     expect_print("日x", 4, wide, "f.mag:1:2: error: bad thing\n  日x\n    ^\n");
     LangSpan bad = {1, 2, 1, 2};
-    expect_print("a\xFF""b\x1B[2J", 7, bad,
-                 "f.mag:1:2: error: bad thing\n  a\\xFFb\\x1B[2J\n   ^~~~\n");
+    expect_print("a\xFF"
+                 "b\x1B[2J",
+                 7, bad, "f.mag:1:2: error: bad thing\n  a\\xFFb\\x1B[2J\n   ^~~~\n");
     LangSpan bidi = {3, 4, 1, 2};
     expect_print("\xE2\x80\xAEx\r\n", 6, bidi,
                  "f.mag:1:2: error: bad thing\n  \\u{202E}x\n          ^\n");
@@ -124,7 +125,8 @@ static void what_does_not_fit_is_counted(void **state)
     lang_arena_init(&arena, lang_allocator_malloc(), 0);
     diag_init(list, &arena);
     LangSpan at = {0, 1, 1, 1};
-    for (int i = 0; i < LANG_DIAG_MAX + 5; i++) diag_add(list, DIAG_WARNING, at, "w%d", i);
+    for (int i = 0; i < LANG_DIAG_MAX + 5; i++)
+        diag_add(list, DIAG_WARNING, at, "w%d", i);
     diag_add(list, DIAG_ERROR, at, "late");
     assert_int_equal(list->count, LANG_DIAG_MAX);
     assert_int_equal(list->errors, 1);
@@ -132,7 +134,8 @@ static void what_does_not_fit_is_counted(void **state)
     assert_int_equal(list->items[LANG_DIAG_MAX - 1].severity, DIAG_ERROR);
     diag_write(list, "f", lang_text("a", 1), buffer_sink(&out));
     assert_non_null(strstr(out.bytes, "f: 6 more diagnostics are not shown\n"));
-    for (int i = 0; i < LANG_DIAG_MAX + 5; i++) diag_add(list, DIAG_ERROR, at, "e%d", i);
+    for (int i = 0; i < LANG_DIAG_MAX + 5; i++)
+        diag_add(list, DIAG_ERROR, at, "e%d", i);
     assert_int_equal(list->count, LANG_DIAG_MAX);
     free(list);
     lang_arena_free(&arena);

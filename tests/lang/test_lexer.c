@@ -20,7 +20,8 @@ static void expect_tokens_of(const char *source, size_t len, const char *expecte
     for (uint32_t i = 0; i + 1 < list.count; i++) {
         char message[256];
         Token t = list.items[i];
-        if (i) buffer_put(&out, " ");
+        if (i)
+            buffer_put(&out, " ");
         if (t.kind == TOKEN_ERROR) {
             buffer_put(&out, "!");
             buffer_put(&out, lex_error_message(t, message));
@@ -113,7 +114,8 @@ static void a_minus_is_sign_or_operator_by_what_stands_around_it(void **state)
     expect_tokens("self-1", "self:self BINARY:- INTEGER:1");
     expect_tokens("$a-1", "CHARACTER:$a BINARY:- INTEGER:1");
     expect_tokens("at:-1", "KEYWORD:at: INTEGER:-1");
-    expect_tokens("x:=-1", "IDENTIFIER:x ':=':" ":= INTEGER:-1");
+    expect_tokens("x:=-1", "IDENTIFIER:x ':=':"
+                           ":= INTEGER:-1");
     expect_tokens("4+-1", "INTEGER:4 BINARY:+ INTEGER:-1");
     expect_tokens("4--1", "INTEGER:4 BINARY:- INTEGER:-1");
     expect_tokens("4->-1", "INTEGER:4 BINARY:-> INTEGER:-1");
@@ -167,8 +169,9 @@ static void operators_and_punctuation(void **state)
 static void bytes_that_no_source_may_hold(void **state)
 {
     (void)state;
-    expect_tokens_of("a\0b", 3, "IDENTIFIER:a !unexpected character: '\\x00' (NUL); is this a "
-                                "text file? IDENTIFIER:b");
+    expect_tokens_of("a\0b", 3,
+                     "IDENTIFIER:a !unexpected character: '\\x00' (NUL); is this a "
+                     "text file? IDENTIFIER:b");
     expect_tokens_of("'a\0b' 1", 7,
                      "!unexpected character: '\\x00' (NUL); is this a text file? INTEGER:1");
     expect_tokens("\xEF\xBB\xBFx", "!unexpected character: '\\u{FEFF}' (byte order mark); save "

@@ -28,8 +28,9 @@ static void assignment_reaches_as_far_as_an_expression(void **state)
                   "1:1: 'self' is a reserved word and cannot be assigned to");
     expect_errors(DOIT_ENTRY, "nil := 3",
                   "1:1: 'nil' is a reserved word and cannot be assigned to");
-    expect_errors(DOIT_ENTRY, "a b := 3", "1:3: expected '.' between statements, found identifier "
-                                          "'b'");
+    expect_errors(DOIT_ENTRY, "a b := 3",
+                  "1:3: expected '.' between statements, found identifier "
+                  "'b'");
     expect_errors(DOIT_ENTRY, "3 := 4", "1:3: unexpected trailing token: ':='");
 }
 
@@ -43,8 +44,7 @@ static void cascades_go_to_the_receiver_of_the_last_message(void **state)
     expect_doit("super a; b", "(super-cascade super (a) (b))");
     expect_errors(DOIT_ENTRY, "x ; foo", "1:3: cascade requires a message send before the ';'");
     expect_errors(DOIT_ENTRY, "x foo; ", "1:8: expected a message after ';', found end of input");
-    expect_errors(DOIT_ENTRY, "x := 1; foo",
-                  "1:7: cascade requires a message send before the ';'");
+    expect_errors(DOIT_ENTRY, "x := 1; foo", "1:7: cascade requires a message send before the ';'");
     expect_errors(DOIT_ENTRY, "(x foo); bar",
                   "1:8: cascade requires a message send before the ';'");
     expect_errors(DOIT_ENTRY, "x foo; bar baz",
@@ -69,12 +69,15 @@ static void an_eventual_send_takes_one_message_and_binds_weakest(void **state)
     expect_doit("{p ~> foo. 1}", "(array (eventual foo p) 1)");
     expect_doit("x ~>> y", "(send ~>> x y)");
     expect_doit("#~> size", "(send size #~>)");
-    expect_errors(DOIT_ENTRY, "p ~> foo bar", "1:10: only one message may follow '~>'; use '~>' "
-                                              "again, or parentheses around what comes before");
-    expect_errors(DOIT_ENTRY, "p ~> foo + 1", "1:10: only one message may follow '~>'; use '~>' "
-                                              "again, or parentheses around what comes before");
-    expect_errors(DOIT_ENTRY, "p ~> foo; bar", "1:9: a cascade cannot follow '~>'; repeat the "
-                                               "receiver and '~>' for each message");
+    expect_errors(DOIT_ENTRY, "p ~> foo bar",
+                  "1:10: only one message may follow '~>'; use '~>' "
+                  "again, or parentheses around what comes before");
+    expect_errors(DOIT_ENTRY, "p ~> foo + 1",
+                  "1:10: only one message may follow '~>'; use '~>' "
+                  "again, or parentheses around what comes before");
+    expect_errors(DOIT_ENTRY, "p ~> foo; bar",
+                  "1:9: a cascade cannot follow '~>'; repeat the "
+                  "receiver and '~>' for each message");
     expect_errors(DOIT_ENTRY, "super ~> foo",
                   "1:1: 'super' cannot receive an eventual send; use 'self'");
     expect_errors(DOIT_ENTRY, "p ~> 3", "1:6: expected a message after '~>', found number 3");
@@ -86,8 +89,9 @@ static void a_bar_is_a_selector_inside_expressions(void **state)
     (void)state;
     expect_doit("a | b | c", "(send | (send | a b) c)");
     expect_doit("[:x | x | y]", "(block (x) () (send | x y))");
-    expect_errors(DOIT_ENTRY, "a || b", "1:4: expected an expression, found '|': there is no "
-                                        "operator '||'; write 'a | b' or 'a or: [ b ]'");
+    expect_errors(DOIT_ENTRY, "a || b",
+                  "1:4: expected an expression, found '|': there is no "
+                  "operator '||'; write 'a | b' or 'a or: [ b ]'");
 }
 
 static void super_is_special_only_as_a_plain_receiver(void **state)
@@ -114,18 +118,22 @@ static void blocks(void **state)
     expect_doit("[| a <T>| a]", "(block () (a<T>) a)"); /* Q7 */
     expect_doit("[: a | a]", "(block (a) () a)");
     expect_doit("[1. 2. ]", "(block () () 1 2)");
-    expect_errors(DOIT_ENTRY, "[:a]",
-                  "1:4: expected '|' after the block parameters, found ']'");
-    expect_errors(DOIT_ENTRY, "[:a <T> | a]", "1:5: expected '|' after the block parameters, found "
-                                              "'<': block parameters take no type");
-    expect_errors(DOIT_ENTRY, "[:self | 3]", "1:3: expected a block parameter name after ':', "
-                                             "found 'self', which is a reserved word");
-    expect_errors(DOIT_ENTRY, "[:A::B | 3]", "1:3: expected a block parameter name after ':', "
-                                             "found the qualified name 'A::B'");
-    expect_errors(DOIT_ENTRY, "[3", "1:3: expected ']' to close the '[' of line 1, column 1, found "
-                                    "end of input");
-    expect_errors(DOIT_ENTRY, "[3 4]", "1:4: expected '.' between statements or ']' to close the "
-                                       "'[' of line 1, column 1, found number 4");
+    expect_errors(DOIT_ENTRY, "[:a]", "1:4: expected '|' after the block parameters, found ']'");
+    expect_errors(DOIT_ENTRY, "[:a <T> | a]",
+                  "1:5: expected '|' after the block parameters, found "
+                  "'<': block parameters take no type");
+    expect_errors(DOIT_ENTRY, "[:self | 3]",
+                  "1:3: expected a block parameter name after ':', "
+                  "found 'self', which is a reserved word");
+    expect_errors(DOIT_ENTRY, "[:A::B | 3]",
+                  "1:3: expected a block parameter name after ':', "
+                  "found the qualified name 'A::B'");
+    expect_errors(DOIT_ENTRY, "[3",
+                  "1:3: expected ']' to close the '[' of line 1, column 1, found "
+                  "end of input");
+    expect_errors(DOIT_ENTRY, "[3 4]",
+                  "1:4: expected '.' between statements or ']' to close the "
+                  "'[' of line 1, column 1, found number 4");
 }
 
 static void literal_arrays(void **state)
@@ -144,10 +152,12 @@ static void literal_arrays(void **state)
     expect_rejected(DOIT_ENTRY, "#(1 . 2)");
     expect_rejected(DOIT_ENTRY, "#({1})");
     expect_rejected(DOIT_ENTRY, "#(#{})");
-    expect_errors(DOIT_ENTRY, "#(1 [2])", "1:5: expected a literal or ')' in a literal array (use "
-                                          "{ } for computed elements), found '['");
-    expect_errors(DOIT_ENTRY, "#(1 (2)", "1:8: expected ')' to close the '#(' of line 1, column 1, "
-                                         "found end of input");
+    expect_errors(DOIT_ENTRY, "#(1 [2])",
+                  "1:5: expected a literal or ')' in a literal array (use "
+                  "{ } for computed elements), found '['");
+    expect_errors(DOIT_ENTRY, "#(1 (2)",
+                  "1:8: expected ')' to close the '#(' of line 1, column 1, "
+                  "found end of input");
 }
 
 static void arrays_and_dictionaries(void **state)
@@ -162,15 +172,17 @@ static void arrays_and_dictionaries(void **state)
     expect_doit("#{1->-1}", "(dictionary (1 -1))");
     expect_doit("#{1 -> 2 3 -> 4}", "(dictionary (1 2) (3 4))");
     expect_doit("#{a -> b foo; bar.}", "(dictionary (a (cascade b (foo) (bar))))");
-    expect_errors(DOIT_ENTRY, "#{1+1 -> 2}", "1:4: expected '->' after the key (a key of more than "
-                                             "one word needs parentheses), found operator '+'");
+    expect_errors(DOIT_ENTRY, "#{1+1 -> 2}",
+                  "1:4: expected '->' after the key (a key of more than "
+                  "one word needs parentheses), found operator '+'");
     expect_errors(DOIT_ENTRY, "{1 2}",
                   "1:4: expected '.' between the elements of '{ }', found number 2");
     expect_rejected(DOIT_ENTRY, "{. 1}");
     expect_rejected(DOIT_ENTRY, "{1. . 2}");
     expect_rejected(DOIT_ENTRY, "{1. ^2}");
-    expect_errors(DOIT_ENTRY, "#{1 -> 2", "1:9: expected '}' to close the '#{' of line 1, column "
-                                          "1, found end of input");
+    expect_errors(DOIT_ENTRY, "#{1 -> 2",
+                  "1:9: expected '}' to close the '#{' of line 1, column "
+                  "1, found end of input");
 }
 
 static void statements(void **state)
@@ -182,18 +194,23 @@ static void statements(void **state)
     expect_dump(DOIT_ENTRY, NULL, "\"only a comment\"", "(doit ())");
     expect_dump(DOIT_ENTRY, NULL, "| a b <T> | a", "(doit (a b<T>) a)");
     expect_dump(DOIT_ENTRY, NULL, "|a <Integer>| a", "(doit (a<Integer>) a)");
-    expect_errors(DOIT_ENTRY, "^ ^ 1", "1:3: expected an expression, found '^'; '^' may only begin "
-                                       "a statement (is a period missing before it?)");
-    expect_errors(DOIT_ENTRY, "1 . . 2", "1:5: expected a statement, found '.': periods only stand "
-                                         "between statements");
-    expect_errors(DOIT_ENTRY, ". 1", "1:1: expected a statement, found '.': periods only stand "
-                                     "between statements");
-    expect_errors(DOIT_ENTRY, "(3 foo. 4)", "1:7: expected ')', found '.': parentheses hold one "
-                                            "expression, not statements");
+    expect_errors(DOIT_ENTRY, "^ ^ 1",
+                  "1:3: expected an expression, found '^'; '^' may only begin "
+                  "a statement (is a period missing before it?)");
+    expect_errors(DOIT_ENTRY, "1 . . 2",
+                  "1:5: expected a statement, found '.': periods only stand "
+                  "between statements");
+    expect_errors(DOIT_ENTRY, ". 1",
+                  "1:1: expected a statement, found '.': periods only stand "
+                  "between statements");
+    expect_errors(DOIT_ENTRY, "(3 foo. 4)",
+                  "1:7: expected ')', found '.': parentheses hold one "
+                  "expression, not statements");
     expect_rejected(DOIT_ENTRY, "()");
-    expect_errors(DOIT_ENTRY, "x foo ^ 3", "1:7: expected '.' between statements, found '^'; '^' "
-                                           "may only begin a statement (is a period missing "
-                                           "before it?)");
+    expect_errors(DOIT_ENTRY, "x foo ^ 3",
+                  "1:7: expected '.' between statements, found '^'; '^' "
+                  "may only begin a statement (is a period missing "
+                  "before it?)");
     expect_warnings(DOIT_ENTRY, "^1. 2. 3", "1:5: unreachable code after return");
     expect_warnings(DOIT_ENTRY, "[^1. 2]", "1:6: unreachable code after return");
 }
@@ -205,8 +222,9 @@ static void what_follows_the_statements_is_an_error(void **state)
     expect_errors(DOIT_ENTRY, "3 4", "1:3: expected '.' between statements, found number 4");
     expect_errors(DOIT_ENTRY, "3)", "1:2: unexpected trailing token: ')'");
     expect_errors(DOIT_ENTRY, "3 ]", "1:3: unexpected trailing token: ']'");
-    expect_errors(DOIT_ENTRY, "n -1", "1:3: expected '.' between statements, found number -1; to "
-                                      "subtract, put a space behind the minus");
+    expect_errors(DOIT_ENTRY, "n -1",
+                  "1:3: expected '.' between statements, found number -1; to "
+                  "subtract, put a space behind the minus");
     expect_errors(DOIT_ENTRY, "3 \"\"\"x\"\"\"", "1:3: unexpected trailing token: a docstring");
 }
 
@@ -267,10 +285,12 @@ static void names(void **state)
     expect_doit("x self: 1 nil: 2", "(send self:nil: x 1 2)");
     expect_doit("1_000", "(send _000 1)");
     expect_errors(DOIT_ENTRY, "x self", "1:3: expected '.' between statements, found 'self'");
-    expect_errors(DOIT_ENTRY, "x A::B", "1:3: expected a message, found the qualified name 'A::B' "
-                                        "(is a period missing before it?)");
-    expect_errors(DOIT_ENTRY, "-x", "1:1: expected an expression, found operator '-': there is no "
-                                    "unary minus; write 'x negated' or '0 - x'");
+    expect_errors(DOIT_ENTRY, "x A::B",
+                  "1:3: expected a message, found the qualified name 'A::B' "
+                  "(is a period missing before it?)");
+    expect_errors(DOIT_ENTRY, "-x",
+                  "1:1: expected an expression, found operator '-': there is no "
+                  "unary minus; write 'x negated' or '0 - x'");
     expect_errors(DOIT_ENTRY, "foo: 3", "1:1: expected an expression, found keyword 'foo:'");
 }
 

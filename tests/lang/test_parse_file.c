@@ -73,10 +73,11 @@ static void traits(void **state)
     expect_file("T trait requires: #size <= foo method: m [ ]",
                 "(trait T (requires size <= foo) (method m () ()))");
     expect_file("\"\"\"Doc.\"\"\" T trait requires: #at:put: requires: b", "(trait T (doc 'Doc.') "
-                                                                     "(requires at:put: b))");
-    expect_errors(FILE_ENTRY, "T trait requires: at:put: #foo",
-                  "1:19: expected a selector, found keyword 'at:'; a keyword selector is written as "
-                  "a symbol, like #at:put:");
+                                                                           "(requires at:put: b))");
+    expect_errors(
+        FILE_ENTRY, "T trait requires: at:put: #foo",
+        "1:19: expected a selector, found keyword 'at:'; a keyword selector is written as "
+        "a symbol, like #at:put:");
     expect_errors(FILE_ENTRY, "T trait classMethod: foo [ ] instanceVars: a include: T",
                   "1:9: unexpected KEYWORD \"classMethod:\" in trait T body; a trait has no class "
                   "methods\n"
@@ -84,9 +85,10 @@ static void traits(void **state)
                   "variables\n"
                   "1:46: unexpected KEYWORD \"include:\" in trait T body; a trait cannot include "
                   "traits");
-    expect_errors(FILE_ENTRY, "A subclass: Object requires: #x",
-                  "1:20: unexpected KEYWORD \"requires:\" in class A body; only a trait can require "
-                  "methods");
+    expect_errors(
+        FILE_ENTRY, "A subclass: Object requires: #x",
+        "1:20: unexpected KEYWORD \"requires:\" in class A body; only a trait can require "
+        "methods");
 }
 
 static void protocols(void **state)
@@ -120,15 +122,19 @@ static void less_than_in_a_protocol_is_a_selector(void **state)
 static void docstrings_attach_to_what_follows(void **state)
 {
     (void)state;
-    expect_file("\"\"\"A\"\"\" A subclass: Object \"\"\"m\"\"\" method: m [ ] \"\"\"B\"\"\" B subclass: Object "
-                "\"\"\"T\"\"\" T trait method: x [ ] \"\"\"P\"\"\" P protocol foo \"\"\"Q\"\"\" Q protocol bar",
+    expect_file("\"\"\"A\"\"\" A subclass: Object \"\"\"m\"\"\" method: m [ ] \"\"\"B\"\"\" B "
+                "subclass: Object "
+                "\"\"\"T\"\"\" T trait method: x [ ] \"\"\"P\"\"\" P protocol foo \"\"\"Q\"\"\" Q "
+                "protocol bar",
                 "(class A Object (doc 'A') (method m () (doc 'm') ())) "
                 "(class B Object (doc 'B')) (trait T (doc 'T') (method x () ())) "
                 "(protocol P (doc 'P') (foo)) (protocol Q (doc 'Q') (bar))");
-    expect_file("\"\"\"one\"\"\" \"\"\"two\"\"\" A subclass: Object", "(class A Object (doc 'two'))");
-    expect_file("\"\"\"lost\"\"\" namespace: A \"\"\"kept\"\"\" A subclass: Object \"\"\"lost\"\"\" "
-                "instanceVars: a method: m [ ]",
-                "(namespace 'A') (class A Object (doc 'kept') (vars a) (method m () ()))");
+    expect_file("\"\"\"one\"\"\" \"\"\"two\"\"\" A subclass: Object",
+                "(class A Object (doc 'two'))");
+    expect_file(
+        "\"\"\"lost\"\"\" namespace: A \"\"\"kept\"\"\" A subclass: Object \"\"\"lost\"\"\" "
+        "instanceVars: a method: m [ ]",
+        "(namespace 'A') (class A Object (doc 'kept') (vars a) (method m () ()))");
     expect_file("P protocol \"\"\"own\"\"\" foo \"\"\"second\"\"\" bar",
                 "(protocol P (doc 'own') (foo) (bar))");
     expect_warnings(FILE_ENTRY, "A subclass: Object \"\"\"orphan\"\"\"",
@@ -147,8 +153,9 @@ static void the_preamble_comes_first(void **state)
     expect_errors(FILE_ENTRY, "A subclass: Object\nnamespace: 'A'",
                   "2:1: unexpected KEYWORD \"namespace:\" in class A body; it must come before the "
                   "first definition of the file");
-    expect_errors(FILE_ENTRY, "x foo. import: 'A'", "1:8: 'import:' must come before the first "
-                                                    "definition and statement of the file");
+    expect_errors(FILE_ENTRY, "x foo. import: 'A'",
+                  "1:8: 'import:' must come before the first "
+                  "definition and statement of the file");
     expect_errors(FILE_ENTRY, "namespace: 'a b'",
                   "1:12: 'a b' is no namespace name (expected Name or Outer::Inner)");
     expect_rejected(FILE_ENTRY, "namespace: 'A:B'");
@@ -228,8 +235,9 @@ static void keys_of_other_dialects_are_refused(void **state)
     expect_errors(FILE_ENTRY, "A subclass: Object foo [ ^1 ]",
                   "1:24: expected '.' between statements, found '[' (a method definition begins "
                   "with 'method:' or 'classMethod:')");
-    expect_errors(FILE_ENTRY, "method: m [ ]", "1:1: unexpected KEYWORD \"method:\" in top-level: "
-                                               "no class or trait definition stands before it");
+    expect_errors(FILE_ENTRY, "method: m [ ]",
+                  "1:1: unexpected KEYWORD \"method:\" in top-level: "
+                  "no class or trait definition stands before it");
 }
 
 static void recovery_goes_on_at_the_next_item(void **state)

@@ -15,8 +15,9 @@ static void bare_methods(void **state)
                 "(method at:put: (x y<N::T>) (effects IO) () (return x))");
     expect_dump(METHOD_ENTRY, NULL, "\"\"\"One.\"\"\" \"\"\"Two.\"\"\" foo ^1",
                 "(method foo () (doc 'Two.') () (return 1))");
-    expect_dump(METHOD_ENTRY, NULL, "foo ! <Pure> [3]", "(method foo () (effects Pure) () "
-                                                        "(block () () 3))");
+    expect_dump(METHOD_ENTRY, NULL, "foo ! <Pure> [3]",
+                "(method foo () (effects Pure) () "
+                "(block () () 3))");
 }
 
 static void a_method_may_come_in_its_wrapper(void **state)
@@ -51,8 +52,9 @@ static void trailing_tokens_are_errors(void **state)
     (void)state;
     expect_errors(METHOD_ENTRY, "foo 3 4", "1:7: expected '.' between statements, found number 4");
     expect_errors(METHOD_ENTRY, "foo ^1 )", "1:8: unexpected trailing token: ')'");
-    expect_errors(METHOD_ENTRY, "", "1:1: expected a method pattern (a name, an operator with a "
-                                    "parameter, or keywords with parameters), found end of input");
+    expect_errors(METHOD_ENTRY, "",
+                  "1:1: expected a method pattern (a name, an operator with a "
+                  "parameter, or keywords with parameters), found end of input");
 }
 
 static void patterns_that_are_refused(void **state)
@@ -66,11 +68,13 @@ static void patterns_that_are_refused(void **state)
                   "1:1: '~>' is the eventual send and cannot be a method name");
     expect_errors(METHOD_ENTRY, "foo: 3",
                   "1:6: expected a parameter name after the keyword, found number 3");
-    expect_errors(METHOD_ENTRY, "foo: self ^1", "1:6: expected a parameter name after the keyword, "
-                                                "found 'self', which is a reserved word");
-    expect_errors(METHOD_ENTRY, "+ ^1",
-                  "1:3: expected a parameter name after the operator, found '^'; '^' may only begin "
-                  "a statement (is a period missing before it?)");
+    expect_errors(METHOD_ENTRY, "foo: self ^1",
+                  "1:6: expected a parameter name after the keyword, "
+                  "found 'self', which is a reserved word");
+    expect_errors(
+        METHOD_ENTRY, "+ ^1",
+        "1:3: expected a parameter name after the operator, found '^'; '^' may only begin "
+        "a statement (is a period missing before it?)");
     expect_errors(METHOD_ENTRY, "foo <T> ^1",
                   "1:5: a unary pattern takes no type; a result type is written ^<Type>");
     expect_errors(METHOD_ENTRY, "foo: x <3> ^1",
@@ -79,10 +83,12 @@ static void patterns_that_are_refused(void **state)
                   "1:9: expected a type name after '<', found 'self'");
     expect_errors(METHOD_ENTRY, "foo: x <A B> ^1",
                   "1:11: expected '>' after the type name, found identifier 'B'");
-    expect_errors(METHOD_ENTRY, "foo ! IO ^1", "1:7: expected '<' after '!', found identifier "
-                                               "'IO'");
-    expect_errors(METHOD_ENTRY, "foo ! <IO Pure> ^1", "1:11: expected ',' or '>' after the name of "
-                                                      "an effect, found identifier 'Pure'");
+    expect_errors(METHOD_ENTRY, "foo ! IO ^1",
+                  "1:7: expected '<' after '!', found identifier "
+                  "'IO'");
+    expect_errors(METHOD_ENTRY, "foo ! <IO Pure> ^1",
+                  "1:11: expected ',' or '>' after the name of "
+                  "an effect, found identifier 'Pure'");
 }
 
 static void the_lone_bar_and_other_operators_are_patterns(void **state)
@@ -142,7 +148,8 @@ static void a_docstring_inside_a_body_is_an_error(void **state)
 static void docstrings_are_dedented_and_trimmed(void **state)
 {
     (void)state;
-    expect_dump(METHOD_ENTRY, NULL, "\"\"\"First.\n      more\n        deep\n\n      end\n   \"\"\" m",
+    expect_dump(METHOD_ENTRY, NULL,
+                "\"\"\"First.\n      more\n        deep\n\n      end\n   \"\"\" m",
                 "(method m () (doc 'First.\\x0Amore\\x0A  deep\\x0A\\x0Aend') ())");
     expect_dump(METHOD_ENTRY, NULL, "\"\"\"\n\ta\n\t\tb\n\"\"\" m",
                 "(method m () (doc 'a\\x0A\\x09b') ())");

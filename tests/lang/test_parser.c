@@ -21,7 +21,8 @@ static void expect_first_error(Entry entry, const char *source, size_t len, cons
 
 static void a_hundred_thousand_brackets_give_one_error(void **state)
 {
-    static const char *const openers[] = {"(", "[", "{", "#(", "#{", "#{1->", "x:=", "[:a|", "[|a|"};
+    static const char *const openers[] = {"(",     "[",   "{",    "#(",  "#{",
+                                          "#{1->", "x:=", "[:a|", "[|a|"};
     (void)state;
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
         Buffer b = {0};
@@ -76,8 +77,8 @@ static void chains_of_any_length_do_not_nest(void **state)
 {
     static const struct {
         const char *first, *more;
-    } chains[] = {{"x", " foo"}, {"1", " + 1"}, {"x", " ~> y"}, {"x y", "; foo: 1"},
-                  {"x", " at: 1"}, {"x", ". x"}, {"x", " | x"}};
+    } chains[] = {{"x", " foo"},   {"1", " + 1"}, {"x", " ~> y"}, {"x y", "; foo: 1"},
+                  {"x", " at: 1"}, {"x", ". x"},  {"x", " | x"}};
     (void)state;
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
         Buffer b = {0}, out = {0};
@@ -97,9 +98,9 @@ static void lists_of_any_length_are_accepted(void **state) /* Q5 */
 {
     static const struct {
         const char *before, *element, *after;
-    } lists[] = {{"#(", "1 ", ")"}, {"{", "1. ", "}"}, {"#{", "1->2. ", "}"},
-                 {"#(", "a: ", ")"}, {"'", "x", "'"}, {"#'", "''", "'"}, {"", "9", ""},
-                 {"0.", "9", ""}, {"\"", "x", "\" 1"}, {"16r", "F", ""}, {"x", "y", ""}};
+    } lists[] = {{"#(", "1 ", ")"},   {"{", "1. ", "}"}, {"#{", "1->2. ", "}"}, {"#(", "a: ", ")"},
+                 {"'", "x", "'"},     {"#'", "''", "'"}, {"", "9", ""},         {"0.", "9", ""},
+                 {"\"", "x", "\" 1"}, {"16r", "F", ""},  {"x", "y", ""}};
     (void)state;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         Buffer b = {0};
@@ -175,8 +176,7 @@ static void a_source_beyond_the_limit_is_refused_unread(void **state)
     assert_true(lang_parse_doit(&p, "1+23", 4, &o));
     lang_parse_free(&p);
     assert_false(lang_parse_doit(&p, "1+234", 5, &o));
-    assert_true(lang_text_is(p.diags.items[0].message,
-                             "the source has 5 bytes; the limit is 4"));
+    assert_true(lang_text_is(p.diags.items[0].message, "the source has 5 bytes; the limit is 4"));
     assert_int_equal(p.diags.items[0].span.line, 0);
     assert_null(p.doit);
     lang_parse_free(&p);
@@ -190,7 +190,8 @@ static void a_broken_declaration_leaves_nothing_behind(void **state)
     (void)state;
     expect_errors(DOIT_ENTRY, "| a b 3 | x. y foo",
                   "1:7: expected the name of a temporary or '|', found number 3");
-    expect_errors(FILE_ENTRY, "| a b 3 | x. y foo. A subclass: B method: m: x k: 3 [ ] method: n [ y ]",
+    expect_errors(FILE_ENTRY,
+                  "| a b 3 | x. y foo. A subclass: B method: m: x k: 3 [ ] method: n [ y ]",
                   "1:7: expected the name of a temporary or '|', found number 3\n"
                   "1:51: expected a parameter name after the keyword, found number 3");
 }
@@ -205,7 +206,8 @@ typedef struct Failing {
 static void *failing_alloc(void *ctx, size_t bytes)
 {
     Failing *f = ctx;
-    if (f->left == 0) return NULL;
+    if (f->left == 0)
+        return NULL;
     f->left--;
     f->alive++;
     return malloc(bytes);
@@ -214,7 +216,8 @@ static void *failing_alloc(void *ctx, size_t bytes)
 static void failing_free(void *ctx, void *memory)
 {
     Failing *f = ctx;
-    if (memory) f->alive--;
+    if (memory)
+        f->alive--;
     free(memory);
 }
 
@@ -245,8 +248,10 @@ static void every_lack_of_memory_is_a_diagnostic(void **state)
                              .keep_tokens = n % 2 == 0};
             bool ok = parse_as((Entry)entry, &p, b.bytes, b.len, &o);
             done = f.left > 0;
-            if (!done && !ok) assert_true(has_message(&p, "out of memory") || p.diags.errors > 0);
-            if (!done && entry == FILE_ENTRY) assert_true(ok || has_message(&p, "out of memory"));
+            if (!done && !ok)
+                assert_true(has_message(&p, "out of memory") || p.diags.errors > 0);
+            if (!done && entry == FILE_ENTRY)
+                assert_true(ok || has_message(&p, "out of memory"));
             lang_parse_free(&p);
             assert_int_equal(f.alive, 0);
         }
@@ -278,20 +283,25 @@ static bool unfinished(const char *source)
 
 static void unfinished_text_is_told_from_wrong_text(void **state)
 {
-    static const char *const open[] = {"x foo:", "3 +", "x :=", "^", "[ 3", "[:x", "[:x | ", "(3",
-                                       "{1.", "#(1", "#{1 ->", "#{", "'abc", "#'abc", "\"abc",
-                                       "\"\"\"abc", "| a b", "| a <", "| a <T", "x foo;", "x ~>",
-                                       "[ x foo.\n", "x at: 1 put:\n", "[[3] value"};
-    static const char *const complete[] = {"", "3", "3.", "x foo", "x := 3.", "| a |", "[3]", "'a'",
-                                           "x foo; bar", "\"c\"", "3 4", ")", "[ ) ", "1e", "x ~> 3",
-                                           "{1 2", "3 4. [", "$", "::", "#", "##"};
+    static const char *const open[] = {"x foo:", "3 +",        "x :=",           "^",
+                                       "[ 3",    "[:x",        "[:x | ",         "(3",
+                                       "{1.",    "#(1",        "#{1 ->",         "#{",
+                                       "'abc",   "#'abc",      "\"abc",          "\"\"\"abc",
+                                       "| a b",  "| a <",      "| a <T",         "x foo;",
+                                       "x ~>",   "[ x foo.\n", "x at: 1 put:\n", "[[3] value"};
+    static const char *const complete[] = {"",     "3",   "3.",         "x foo", "x := 3.", "| a |",
+                                           "[3]",  "'a'", "x foo; bar", "\"c\"", "3 4",     ")",
+                                           "[ ) ", "1e",  "x ~> 3",     "{1 2",  "3 4. [",  "$",
+                                           "::",   "#",   "##"};
     (void)state;
     for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
-        if (!unfinished(open[i])) print_error("taken as complete: %s\n", open[i]);
+        if (!unfinished(open[i]))
+            print_error("taken as complete: %s\n", open[i]);
         assert_true(unfinished(open[i]));
     }
     for (size_t i = 0; i < sizeof complete / sizeof *complete; i++) {
-        if (unfinished(complete[i])) print_error("taken as unfinished: %s\n", complete[i]);
+        if (unfinished(complete[i]))
+            print_error("taken as unfinished: %s\n", complete[i]);
         assert_false(unfinished(complete[i]));
     }
 }
@@ -299,15 +309,17 @@ static void unfinished_text_is_told_from_wrong_text(void **state)
 static void every_prefix_of_a_good_text_is_complete_or_unfinished(void **state)
 {
     (void)state;
-    const char *s = "| a b | a := #(1 $x 'it' foo) collect: [:x | | t | t := x + 1. ^t - (2 * -3)]. "
-                    "b := #{#k -> {1. 2}} at: #k; size. self foo ~> bar: a b";
+    const char *s =
+        "| a b | a := #(1 $x 'it' foo) collect: [:x | | t | t := x + 1. ^t - (2 * -3)]. "
+        "b := #{#k -> {1. 2}} at: #k; size. self foo ~> bar: a b";
     for (size_t n = 0; n <= strlen(s); n++) {
         LangParse p;
         char *copy = exact_copy(s, n);
         bool ok = lang_parse_doit(&p, copy, n, NULL);
         bool lone = n > 0 && (s[n - 1] == '$' || s[n - 1] == '#' || s[n - 1] == '~' ||
                               s[n - 1] == ':' || s[n - 1] == '-');
-        if (!ok && !p.incomplete && !lone) print_error("wrong: %.*s\n", (int)n, s);
+        if (!ok && !p.incomplete && !lone)
+            print_error("wrong: %.*s\n", (int)n, s);
         assert_true(ok || p.incomplete || lone);
         lang_parse_free(&p);
         free(copy);
@@ -374,7 +386,10 @@ static void bad_bytes_are_errors_with_a_position(void **state)
     (void)state;
     expect_errors_in(DOIT_ENTRY, NULL, "3 foo\0. 4", 9,
                      "1:6: unexpected character: '\\x00' (NUL); is this a text file?");
-    expect_errors_in(FILE_ENTRY, NULL, "\xEF\xBB\xBF""3", 4,
+    expect_errors_in(FILE_ENTRY, NULL,
+                     "\xEF\xBB\xBF"
+                     "3",
+                     4,
                      "1:1: unexpected character: '\\u{FEFF}' (byte order mark); save the file "
                      "without it");
     expect_errors(FILE_ENTRY, "é := 'a\xFF'",
@@ -386,27 +401,87 @@ static void bad_bytes_are_errors_with_a_position(void **state)
 static void unterminated_texts_are_reported_where_they_begin(void **state)
 {
     (void)state;
-    expect_errors(FILE_ENTRY, "x foo.\n  'abc\n", "2:3: unterminated string: no closing quote "
-                                                  "follows");
-    expect_errors(FILE_ENTRY, "x foo.\n  \"abc\n", "2:3: unterminated comment: no closing '\"' "
-                                                   "follows");
-    expect_errors(FILE_ENTRY, "x foo.\n  #'abc\n", "2:3: unterminated quoted symbol: no closing "
-                                                   "quote follows");
-    expect_errors(FILE_ENTRY, "x foo.\n  \"\"\"abc\n", "2:3: unterminated docstring: no closing "
-                                                       "'\"\"\"' follows");
+    expect_errors(FILE_ENTRY, "x foo.\n  'abc\n",
+                  "2:3: unterminated string: no closing quote "
+                  "follows");
+    expect_errors(FILE_ENTRY, "x foo.\n  \"abc\n",
+                  "2:3: unterminated comment: no closing '\"' "
+                  "follows");
+    expect_errors(FILE_ENTRY, "x foo.\n  #'abc\n",
+                  "2:3: unterminated quoted symbol: no closing "
+                  "quote follows");
+    expect_errors(FILE_ENTRY, "x foo.\n  \"\"\"abc\n",
+                  "2:3: unterminated docstring: no closing "
+                  "'\"\"\"' follows");
     expect_errors(FILE_ENTRY, "A subclass: B method: m [ ^'x ]\n",
                   "1:28: unterminated string: no closing quote follows");
 }
 
 static void random_bytes_and_tokens_never_break_the_parser(void **state)
 {
-    static const char *const words[] = {
-        "x", "foo", "at:", "put:", "method:", "classMethod:", "instanceVars:", "requires:", "class",
-        "A subclass: B", "T trait", "P protocol", "subclass:", "trait", "protocol", "namespace:",
-        "\"\"\"d\"\"\"", "\"c\"", "'s'", "#s", "#(", "#{", "(", ")", "[", "]", "{", "}", "|", "||",
-        ":", ":=", "::", ".", ";", "^", "~>", "->", "<", ">", ">!", "!", "-", "-1", "3", "1.5",
-        "16rFF", "$a", "self", "super", "nil", "<primitive>", "\n", "include:", "includes:", "'",
-        "\"", "#", "\xFF", "1e", "<T>", ":a", "# c\n"};
+    static const char *const words[] = {"x",
+                                        "foo",
+                                        "at:",
+                                        "put:",
+                                        "method:",
+                                        "classMethod:",
+                                        "instanceVars:",
+                                        "requires:",
+                                        "class",
+                                        "A subclass: B",
+                                        "T trait",
+                                        "P protocol",
+                                        "subclass:",
+                                        "trait",
+                                        "protocol",
+                                        "namespace:",
+                                        "\"\"\"d\"\"\"",
+                                        "\"c\"",
+                                        "'s'",
+                                        "#s",
+                                        "#(",
+                                        "#{",
+                                        "(",
+                                        ")",
+                                        "[",
+                                        "]",
+                                        "{",
+                                        "}",
+                                        "|",
+                                        "||",
+                                        ":",
+                                        ":=",
+                                        "::",
+                                        ".",
+                                        ";",
+                                        "^",
+                                        "~>",
+                                        "->",
+                                        "<",
+                                        ">",
+                                        ">!",
+                                        "!",
+                                        "-",
+                                        "-1",
+                                        "3",
+                                        "1.5",
+                                        "16rFF",
+                                        "$a",
+                                        "self",
+                                        "super",
+                                        "nil",
+                                        "<primitive>",
+                                        "\n",
+                                        "include:",
+                                        "includes:",
+                                        "'",
+                                        "\"",
+                                        "#",
+                                        "\xFF",
+                                        "1e",
+                                        "<T>",
+                                        ":a",
+                                        "# c\n"};
     uint32_t seed = 99;
     (void)state;
     for (int round = 0; round < 6000; round++) {
@@ -425,7 +500,8 @@ static void random_bytes_and_tokens_never_break_the_parser(void **state)
             char *copy = exact_copy(b.bytes, b.len);
             bool ok = parse_as((Entry)entry, &p, copy, b.len, NULL);
             assert_int_equal(ok, p.diags.errors == 0);
-            if (ok) dump_as((Entry)entry, &p, &out);
+            if (ok)
+                dump_as((Entry)entry, &p, &out);
             diag_write(&p.diags, "f", lang_text(copy, b.len), buffer_sink(&out));
             lang_parse_free(&p);
             free(copy);
