@@ -208,7 +208,6 @@ void heap_env_init(HeapEnv *henv, Env *env, PoolGlobal *pools)
     henv->stack_cap_bytes = HEAP_STACK_CAP_BYTES;
     henv->copy_cap_words = HEAP_COPY_CAP_WORDS;
 #ifdef MAGGIE_GC_STRESS_DEFAULT
-    henv->stress = true;
     henv->verify = true;
 #endif
 }
@@ -227,7 +226,6 @@ Status heap_init(Heap *heap, HeapCtx *cx, size_t block_words, uint32_t salt)
     heap->hi = heap->hp = block + words;
     heap->block_class = block_class;
     heap->salt = salt;
-    heap->stress_armed = cx->env->stress ? 0 : HEAP_STRESS_OFF;
     return STATUS_OK;
 }
 

@@ -335,10 +335,38 @@ gc_roots(Gc *gc, Value *first, size_t n, const Value *to_lo, const Value *to_hi,
     }
 }
 
+/* become: substituting twice would undo it, so a visited root bears a tag until all are visited. */
+#define GC_ROOT_TAG ((Value)1)
+
+static void gc_roots_become(Gc *gc, Value *first, size_t n, GcMode mode)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!value_is_ptr(first[i]) || (first[i] & GC_ROOT_TAG))
+            continue;
+        if (mode == GC_SMALL)
+            gc_slot(gc, first + i, GC_SMALL);
+        else
+            gc_slot(gc, first + i, GC_MAJOR);
+        first[i] |= GC_ROOT_TAG;
+    }
+}
+
+static void gc_visit_untag(void *arg, Value *first, size_t n)
+{
+    (void)arg;
+    for (size_t i = 0; i < n; i++) {
+        if (value_is_ptr(first[i]))
+            first[i] &= ~GC_ROOT_TAG;
+    }
+}
+
 static void gc_visit_small(void *arg, Value *first, size_t n)
 {
     Gc *gc = arg;
-    gc_roots(gc, first, n, gc->to, gc->to_end, GC_SMALL);
+    if (gc->become)
+        gc_roots_become(gc, first, n, GC_SMALL);
+    else
+        gc_roots(gc, first, n, gc->to, gc->to_end, GC_SMALL);
 }
 
 static void gc_visit_minor(void *arg, Value *first, size_t n) { gc_range(arg, first, n, GC_MINOR); }
@@ -346,7 +374,10 @@ static void gc_visit_minor(void *arg, Value *first, size_t n) { gc_range(arg, fi
 static void gc_visit_major(void *arg, Value *first, size_t n)
 {
     Gc *gc = arg;
-    gc_roots(gc, first, n, gc->chunk->body, gc->to, GC_MAJOR);
+    if (gc->become)
+        gc_roots_become(gc, first, n, GC_MAJOR);
+    else
+        gc_roots(gc, first, n, gc->chunk->body, gc->to, GC_MAJOR);
 }
 
 /* ---- remembered objects (MINOR) ----------------------------------------------------------- */
@@ -553,10 +584,12 @@ static size_t gc_young_worst(const Heap *heap)
     return words + (heap->hashed == HEAP_HASHED_MANY ? words : heap->hashed);
 }
 
-/* Makes room in the heap's set for the regions its fragments hold. */
+/* Makes room in the heap's set for the regions its fragments hold, and for the charge of handles. */
 static Status gc_reserve_holds(Heap *heap, HeapCtx *cx)
 {
     size_t n = 0;
+    if (heap->handles)
+        STATUS_FORWARD(heap_need_ext(heap, cx));
     for (Fragment *f = heap->fragments; f; f = f->next)
         n += holds_count(&f->holds);
     if (!n)
@@ -667,6 +700,8 @@ static void gc_trace(Gc *gc, const HeapRoots *roots, GcMode mode)
     if (gc->become)
         gc_become_start(gc, mode);
     roots->each(roots->ctx, visits[mode], gc);
+    if (gc->become)
+        roots->each(roots->ctx, gc_visit_untag, gc);
     gc_drain_mode(gc, mode);
     gc_weaken(gc, mode);
 }
@@ -987,20 +1022,6 @@ static Status gc_collect_generational(Heap *heap, HeapCtx *cx, const HeapRoots *
     return gc_demote(heap, cx, roots, r, stack_need, &result->words_copied);
 }
 
-/* MAGGIE_GC_STRESS: how many allocations succeed before the next one fails for nothing. Mostly 1, but
- * 2, 4, 8 ... now and then, so that a primitive which allocates several objects gets through. */
-static void gc_stress_arm(Heap *heap, const HeapCtx *cx)
-{
-    if (!cx->env->stress) {
-        heap->stress_armed = HEAP_STRESS_OFF;
-        return;
-    }
-    unsigned bits = (unsigned)(hash_mix64(heap->salt) & 0x7F) | 0x80;
-    heap->stress_armed = (uint8_t)(1u << __builtin_ctz(bits));
-    if (heap->stress_armed == HEAP_STRESS_OFF)
-        heap->stress_armed--;
-}
-
 static void gc_check(const Heap *heap, HeapCtx *cx, const HeapRoots *roots)
 {
     Value where = VALUE_NONE;
@@ -1036,7 +1057,7 @@ static Status gc_collect(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const 
     if (r->kind == HEAP_GC_HIBERNATE)
         heap->streak = 0;
     result->block_moved = heap->lo != lo;
-    gc_stress_arm(heap, cx);
+    heap->stress_armed = 0;
     if (cx->env->verify)
         gc_check(heap, cx, roots);
     if (gc_over_cap(heap, cx, r))

@@ -94,6 +94,14 @@ static Status copy_buffer_new(HeapCtx *cx, CopyBuffer *b, size_t front, size_t w
     return b->block ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+/* The end of the buffer or of the budget. */
+static void copier_set_end(Copier *c)
+{
+    c->end = c->buffer.block + c->buffer.words;
+    if ((size_t)(c->end - c->base) > c->budget)
+        c->end = c->base + c->budget;
+}
+
 /* A buffer with room for `more` further words; everything moves there. */
 static __attribute__((noinline)) Status copier_grow(Copier *c, size_t more)
 {
@@ -117,7 +125,7 @@ static __attribute__((noinline)) Status copier_grow(Copier *c, size_t more)
     c->buffer = bigger;
     c->base = base;
     c->top = base + used;
-    c->end = bigger.block + bigger.words;
+    copier_set_end(c);
     return STATUS_OK;
 }
 
@@ -271,7 +279,7 @@ static void copier_use(Copier *c, const CopyBuffer *buffer)
 {
     c->buffer = *buffer;
     c->base = c->top = buffer->block + buffer->head;
-    c->end = buffer->block + buffer->words;
+    copier_set_end(c);
 }
 
 static bool copy_needed(Value v) { return value_is_ptr(v) && !obj_is_frozen(obj_of(v)); }

@@ -99,8 +99,7 @@ static Status str_new_big(Heap *heap, HeapCtx *cx, const Value *stack_end, uint3
 {
     if (bytes > UINT32_MAX)
         return STATUS_TOO_BIG; /* cursors are 32 bits */
-    if ((size_t)(heap->hp - stack_end) < 1 + STR_HANDLE_WORDS + HEAP_STACK_RED_ZONE ||
-        heap->hp < stack_end)
+    if (!heap_has_room(heap, stack_end, 1 + STR_HANDLE_WORDS))
         return STATUS_HEAP_FULL; /* before the buffer, which may be big */
     STATUS_FORWARD(heap_charge_offheap(heap, cx, capacity));
     StrBuf *buf = strbuf_new(cx->env, bytes, capacity);
@@ -158,9 +157,7 @@ Status str_concat(Heap *heap, HeapCtx *cx, const Value *stack_end, StrView a, Va
     } else {
         if (bytes > UINT32_MAX)
             return STATUS_TOO_BIG;
-        bool has_room =
-            (size_t)(heap->hp - stack_end) >= 1 + STR_HANDLE_WORDS + HEAP_STACK_RED_ZONE &&
-            heap->hp >= stack_end;
+        bool has_room = heap_has_room(heap, stack_end, 1 + STR_HANDLE_WORDS);
         if (has_room && value_is_kind(a_value, OBJ_BIG_STRING)) {
             const StrHandle *h = (const StrHandle *)(const void *)obj_of(a_value);
             if (str_claim(h, b.bytes))
