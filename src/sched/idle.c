@@ -9,9 +9,12 @@
  * first in the order of that word: either the sleeper's look sees the work, or the waker sees the
  * sleeper. The same with the spinner's bit: who finds it set relies on the spinner, and the spinner,
  * after taking its bit back, looks (by registering) or has found work and checks for more.
- * Short queues are the exception by intent: nobody is woken for them, and the sleeper's look ignores
- * them too; their owner runs them, or at the end of a slice finds that they had to wait
- * (idle_slice_check). That check comes again after every slice, so it may use stale looks.
+ * That holds for what comes from outside and for what overflows to the global lists. The rings of a
+ * running scheduler need less: their owner runs them anyway, so a late wake-up only costs time.
+ * Nobody is woken for a short ring, and the sleeper's look ignores it too; for a long one the owner
+ * looks for sleepers without a fence. What was missed is found by the next push, or at the end of
+ * the slice, when something turns out to have waited (idle_slice_check), which comes again after
+ * every slice and so may use stale looks.
  *
  * Threads: said per function. Invariant: `alive` counts every scheduler that is not asleep. */
 #include <assert.h>
@@ -47,13 +50,18 @@ bool idle_wake_one(SchedGroup *group, uint32_t from)
     return false;
 }
 
+static bool sleeper_wanted(const SchedGroup *group)
+{
+    /* Relaxed: the caller has fenced, or has a backstop. */
+    uint32_t idle = atom_load_rlx(&group->idle);
+    return idle >= IDLE_SLEEPER && (idle & IDLE_SPINNER_MASK) == 0;
+}
+
 void idle_wake_if_needed(SchedGroup *group, uint32_t from)
 {
     /* Between making work visible and looking for sleepers; pairs with idle_register. */
     atom_fence_full(&group->idle);
-    /* Relaxed: ordered by the fence. */
-    uint32_t idle = atom_load_rlx(&group->idle);
-    if (idle >= IDLE_SLEEPER && (idle & IDLE_SPINNER_MASK) == 0)
+    if (sleeper_wanted(group))
         (void)idle_wake_one(group, from);
 }
 
@@ -70,6 +78,12 @@ static void wake_other(SchedImpl *s)
 {
     if (idle_wake_one(s->pub.group, s->pub.id))
         STAT_ADD(s, wakes, 1);
+}
+
+void idle_wake_for_queue(SchedImpl *s)
+{
+    if (sleeper_wanted(s->pub.group))
+        wake_other(s);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -335,9 +349,7 @@ static bool queue_waited(const SchedImpl *s)
 void idle_slice_check(SchedImpl *s)
 {
     SchedGroup *group = s->pub.group;
-    /* Relaxed: looked at after every slice, so a stale value only delays. */
-    uint32_t idle = atom_load_rlx(&group->idle);
-    if (idle < IDLE_SLEEPER || (idle & IDLE_SPINNER_MASK) != 0)
+    if (!sleeper_wanted(group)) /* after every slice, so a stale look only delays */
         return;
     bool unwatched = s->stats.slices % WATCH_SLICES == 0 && atom_load_rlx(&group->watcher) == 0;
     if (unwatched || queue_waited(s))

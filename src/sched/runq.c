@@ -193,8 +193,12 @@ void runq_push(SchedImpl *s, Task *task, uint32_t level)
         ring_overflow(s, level, task);
     /* A short queue wakes nobody: it is usually gone before a sleeper could be there (a wake-up
      * costs 20 us). If it is not, the end of the slice notices (idle_slice_check). */
-    if (s->pub.group->count > 1 && (overflow || ring_length(s, level) >= STEAL_MIN))
+    if (s->pub.group->count == 1)
+        return;
+    if (overflow)
         idle_wake_if_needed(s->pub.group, s->pub.id);
+    else if (ring_length(s, level) >= STEAL_MIN)
+        idle_wake_for_queue(s);
 }
 
 void runq_inject(SchedGroup *group, Task *task)

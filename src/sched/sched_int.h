@@ -273,6 +273,10 @@ uint64_t runq_unmoved_ns(SchedImpl *s, const SchedImpl *v, uint64_t now_ns);
  * the full fence. Any thread; `from` is the scheduler to begin behind (any number). */
 void idle_wake_if_needed(SchedGroup *group, uint32_t from);
 
+/* The same for a long queue of a running scheduler, without the fence: a sleeper that is missed is
+ * found by the next push or at the end of the slice (idle_slice_check). Owner. */
+void idle_wake_for_queue(SchedImpl *s);
+
 /* Wakes one sleeper whatever spins. True if one was woken. Any thread. */
 bool idle_wake_one(SchedGroup *group, uint32_t from);
 void idle_wake_all(SchedGroup *group);
