@@ -398,20 +398,22 @@ static void set_fill(PrimCall *c, const Stream *s, size_t fill)
                      value_int((int64_t)fill));
 }
 
-/* _put: text. Falls back when the buffer has no room. */
+/* nextPutAll: and nextPut:. Falls back when there is no buffer or it has no room. */
 PrimStatus prim_stream_put(PrimCall *c)
 {
     char room[4];
     StrView text;
     Stream s;
     PrimStatus st;
+    if (!stream_view(c, &s))
+        return PRIM_FALLBACK;
     if (!text_argument(c, 1, room, &text, &st))
         return st;
-    if (!stream_view(c, &s) || text.bytes > obj_byte_length(s.buffer) - s.fill)
+    if (text.bytes > obj_byte_length(s.buffer) - s.fill)
         return PRIM_FALLBACK;
     memcpy(obj_bytes(s.buffer) + s.fill, text.data, text.bytes);
     set_fill(c, &s, s.fill + text.bytes);
-    return prim_self(c);
+    return prim_ok(c, c->args[1]);
 }
 
 PrimStatus prim_stream_take(PrimCall *c)
