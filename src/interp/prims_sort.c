@@ -332,7 +332,7 @@ PrimStatus prim_array_sort(PrimCall *c)
         return prim_frozen_error(c);
     }
     Value *array = obj_slots(a.object) + a.named;
-    if (c->resume->root == VALUE_NONE) {
+    if (!value_is_ptr(c->resume->root)) {
         PrimStatus st = c->resume->a < a.size ? classify(c, array, a.size) : PRIM_OK;
         if (st != PRIM_OK) {
             return st;

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exits.c - delivering exit signals to running code, and primitives that left for a dirty thread.
+ *
+ * An exit is delivered at a safepoint by pushing, above everything live, a call of
+ * `Process class>>_terminate: reason`, which runs the pending ensure: blocks (for a bounded time) and
+ * ends the process. kill skips that.
+ * Threads: by the owner of the process; dirty_done on a dirty thread. */
+#include "class.h"
+#include "dirty.h"
+#include "interp_int.h"
+
+bool interp_deliver_exit(VmLocal *l, Process *p) {
+    if (p->flags & PROCESS_F_KILLED) {
+        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
+        return false;
+    }
+    if (p->flags & PROCESS_F_TERMINATING) {
+        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING; /* already on its way; the first reason stays */
+        return true;
+    }
+    Code *terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_TERMINATE);
+    if (!terminate) {
+        return false;
+    }
+    int32_t reds = 0;
+    size_t live = p->live;
+    interp_abandon_dirty(p);
+    p->pending = NULL; /* an interrupted call is abandoned: its arguments stay below `live` */
+    interp_clear_resume(p);
+    if (!interp_collect(l, p, 0, live, 16, &reds)) {
+        return false;
+    }
+    Value *nb = p->heap.lo + p->window + live;
+    nb[0] = value_class(CLASS_PROCESS);
+    nb[1] = p->exit_reason;
+    p->live = (uint32_t)live + 2;
+    p->pending = terminate;
+    p->pending_base = (uint16_t)live;
+    p->pending_argc = 1;
+    p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
+    p->flags |= PROCESS_F_TERMINATING;
+    return true;
+}
+
+/* ---- dirty jobs --------------------------------------------------------------------------- */
+
+/* Who frees a DirtyCall: whoever comes second of the process (abandon or take) and the dirty thread
+ * (done). One exchange of `state` decides. */
+enum { DIRTY_RUNNING, DIRTY_FINISHED, DIRTY_ABANDONED };
+
+typedef struct DirtyCall {
+    DirtyJob job;
+    Vm *vm;
+    Value pid;
+    void (*run)(void *state);
+    void (*free)(void *state);
+    void *data;
+    uint32_t state; /* DIRTY_*; process and dirty thread */
+    bool ran;       /* false: the node stopped before the job's turn */
+} DirtyCall;
+
+static void dirty_run(DirtyJob *job) {
+    DirtyCall *d = job->arg;
+    d->run(d->data);
+}
+
+static void dirty_free(DirtyCall *d) {
+    d->free(d->data);
+    env_free(d->vm->env, d, sizeof *d);
+}
+
+/* On the dirty thread. */
+static void dirty_done(DirtyJob *job, bool ran) {
+    DirtyCall *d = job->arg;
+    Vm *vm = d->vm;
+    Value pid = d->pid;
+    d->ran = ran;
+    /* acq_rel: publishes the job's results to interp_dirty_pending's acquire, or sees that the
+     * process has gone (pairs with interp_abandon_dirty) */
+    if (atom_xchg(&d->state, DIRTY_FINISHED) == DIRTY_ABANDONED) {
+        dirty_free(d);
+        return;
+    }
+    vm_unpark(vm, pid); /* d belongs to the process now */
+}
+
+Status interp_start_dirty(VmLocal *l, Process *p) {
+    PrimCall *c = &l->call;
+    ProcessExt *ext;
+    DirtyCall *d = env_alloc(l->vm->env, sizeof *d);
+    Status status = d ? process_ext(&l->actor, p, &ext) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) {
+        *d = (DirtyCall){.job = {.run = dirty_run, .done = dirty_done},
+                         .vm = l->vm,
+                         .pid = p->pid,
+                         .run = c->dirty_run,
+                         .free = c->dirty_free,
+                         .data = c->dirty_state,
+                         .state = DIRTY_RUNNING};
+        d->job.arg = d;
+        ext->dirty = d;
+        p->wait = PROCESS_WAIT_DIRTY;
+        status = dirty_submit(l->vm->group, &d->job);
+        if (status == STATUS_OK) {
+            c->dirty_run = NULL;
+            return STATUS_OK;
+        }
+        ext->dirty = NULL;
+    }
+    c->dirty_free(c->dirty_state);
+    c->dirty_run = NULL;
+    env_free(l->vm->env, d, sizeof *d);
+    interp_end_for(p, STATUS_NO_MEMORY);
+    return status;
+}
+
+bool interp_dirty_pending(const Process *p) {
+    const DirtyCall *d = p->ext ? p->ext->dirty : NULL;
+    /* acquire: pairs with the exchange in dirty_done, publishes the job's results */
+    return d && atom_load_acq(&d->state) == DIRTY_RUNNING;
+}
+
+void *interp_take_dirty(Process *p) {
+    DirtyCall *d = p->ext->dirty;
+    void *data = d->data;
+    p->ext->dirty = NULL;
+    env_free(d->vm->env, d, sizeof *d);
+    return data;
+}
+
+void interp_abandon_dirty(Process *p) {
+    DirtyCall *d = p->ext ? p->ext->dirty : NULL;
+    if (!d) {
+        return;
+    }
+    p->ext->dirty = NULL;
+    /* acq_rel: the dirty thread sees that nobody waits, or we see that it has finished */
+    if (atom_xchg(&d->state, DIRTY_ABANDONED) == DIRTY_FINISHED) {
+        dirty_free(d);
+    }
+}

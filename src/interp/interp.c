@@ -1,0 +1,1263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* interp.c - the dispatch loop.
+ *
+ * Hot state lives in locals: R (window), pc, code, ics, reds. It is committed to the process
+ * (window, pc, code, live) before anything that may collect, inspect or leave. After a collection
+ * only R has to be recomputed, from p->heap.lo and p->window.
+ *
+ * A call that cannot go on now (slice used up, stack full, memory short, primitive waits) is kept as
+ * p->pending: callee, window and argument count; receiver and arguments stay in their registers,
+ * below the live height. Entering it again is the same code as entering it the first time, so a
+ * rewritten send (perform:, doesNotUnderstand:, fallback) is never evaluated twice.
+ *
+ * Threads: runs on the scheduler that owns the process.
+ */
+#include "interp.h"
+
+#include "class.h"
+#include "interp_int.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* What the loop ended with. */
+typedef enum { LOOP_YIELD, LOOP_PARK, LOOP_DONE } LoopEnd;
+
+static inline uint32_t class_of(Value v) {
+    if (LIKELY(v >> VALUE_TAG_SHIFT == 0)) {
+        return obj_class(obj_of(v));
+    }
+    return LIKELY(value_is_int(v)) ? (uint32_t)CLASS_SMALL_INTEGER : value_class_of(v);
+}
+
+/* Double of an int or float value. */
+static inline double as_double(Value v) {
+    return value_is_int(v) ? (double)value_as_int(v) : value_as_float(v);
+}
+static inline bool is_number(Value v) { return value_is_int(v) || value_is_float(v); }
+
+/* Second entry, then the scheduler's cache, then the class chain; fills a free entry. */
+static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, uint32_t cls) {
+    /* acquire: pairs with the release of the class word in ic_fill, publishes the target */
+    if (atom_load_acq(&ic->cls1) == cls) {
+        return atom_load_rlx(&ic->target1); /* ordered by the acquire above */
+    }
+    Code *target = vm_lookup_cached(l, cls, ic->selector);
+    l->counters.sends_missed++;
+    if (target) {
+        ic_fill(ic, cls, target);
+    }
+    return target;
+}
+
+#define A instr_a(ins)
+#define B instr_b(ins)
+#define C instr_c(ins)
+#define CK instr_ck(ins)
+#define D instr_d(ins)
+
+#ifdef MAGGIE_GC_STRESS
+#define ARM() (p->heap.stress_armed = 1)
+#else
+#define ARM() ((void)0)
+#endif
+
+/* Next instruction. */
+#define NEXT                                                                                       \
+    do {                                                                                           \
+        ARM();                                                                                     \
+        ins = *pc++;                                                                               \
+        goto *dispatch[(uint8_t)ins];                                                              \
+    } while (0)
+/* The same instruction again, after a collection. */
+#define AGAIN goto *dispatch[(uint8_t)ins]
+#define COMMIT()                                                                                   \
+    do {                                                                                           \
+        p->pc = pc;                                                                                \
+        p->code = code;                                                                            \
+        p->window = (uint32_t)(R - p->heap.lo);                                                    \
+    } while (0)
+#define STACK_END (R + code->nregs)
+/* Collects for `words` at live height `height` and starts the instruction over. */
+#define COLLECT(words, height)                                                                     \
+    do {                                                                                           \
+        gc_need = (words);                                                                         \
+        gc_live = (size_t)(height);                                                                \
+        goto collect_again;                                                                        \
+    } while (0)
+
+/* Sends whose window and operands are in registers: the out-of-line half of the fast operators. */
+#define SLOW_BINARY()                                                                              \
+    do {                                                                                           \
+        nb = R + instr_h(ins);                                                                     \
+        nb[0] = R[B];                                                                              \
+        nb[1] = R[C];                                                                              \
+        goto slow_binary;                                                                          \
+    } while (0)
+#define SLOW_CONSTANT()                                                                            \
+    do {                                                                                           \
+        nb = R + instr_h(ins);                                                                     \
+        nb[0] = R[B];                                                                              \
+        nb[1] = value_int(CK);                                                                     \
+        goto slow_binary;                                                                          \
+    } while (0)
+
+#define ARITH_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                     \
+    L_##NAME : {                                                                                   \
+        Value a = R[B], b = R[C];                                                                  \
+        if (LIKELY(value_both_int(a, b))) {                                                        \
+            Value r = (INT_EXPR);                                                                  \
+            if (LIKELY(r >= VALUE_INT_TAG)) {                                                      \
+                R[A] = r;                                                                          \
+                NEXT;                                                                              \
+            }                                                                                      \
+        } else if (is_number(a) && is_number(b)) {                                                 \
+            double x = as_double(a), y = as_double(b);                                             \
+            R[A] = value_float(FLOAT_EXPR);                                                        \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        SLOW_BINARY();                                                                             \
+    }
+#define ARITHK_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                    \
+    L_##NAME : {                                                                                   \
+        Value a = R[B];                                                                            \
+        int64_t k = CK;                                                                            \
+        if (LIKELY(value_is_int(a))) {                                                             \
+            Value r = (INT_EXPR);                                                                  \
+            if (LIKELY(r >= VALUE_INT_TAG)) {                                                      \
+                R[A] = r;                                                                          \
+                NEXT;                                                                              \
+            }                                                                                      \
+        } else if (value_is_float(a)) {                                                            \
+            double x = value_as_float(a), y = (double)k;                                           \
+            R[A] = value_float(FLOAT_EXPR);                                                        \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        SLOW_CONSTANT();                                                                           \
+    }
+/* Comparisons: biased integers compare as unsigned words. */
+#define COMPARE_CASE(NAME, OPERATOR)                                                               \
+    L_##NAME : {                                                                                   \
+        Value a = R[B], b = R[C];                                                                  \
+        if (LIKELY(value_both_int(a, b))) {                                                        \
+            R[A] = value_bool(a OPERATOR b);                                                       \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        if (is_number(a) && is_number(b)) {                                                        \
+            R[A] = value_bool(as_double(a) OPERATOR as_double(b));                                 \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        SLOW_BINARY();                                                                             \
+    }                                                                                              \
+    L_##NAME##J : {                                                                                \
+        Value a = R[B], b = R[C];                                                                  \
+        bool yes;                                                                                  \
+        if (LIKELY(value_both_int(a, b))) {                                                        \
+            yes = a OPERATOR b;                                                                    \
+        } else if (is_number(a) && is_number(b)) {                                                 \
+            yes = as_double(a) OPERATOR as_double(b);                                              \
+        } else {                                                                                   \
+            SLOW_BINARY();                                                                         \
+        }                                                                                          \
+        pc += yes ? 1 : 1 + instr_jump(*pc);                                                       \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    L_##NAME##K : {                                                                                \
+        Value a = R[B];                                                                            \
+        if (LIKELY(value_is_int(a))) {                                                             \
+            R[A] = value_bool(a OPERATOR value_int(CK));                                           \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        if (value_is_float(a)) {                                                                   \
+            R[A] = value_bool(value_as_float(a) OPERATOR(double) CK);                              \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        SLOW_CONSTANT();                                                                           \
+    }                                                                                              \
+    L_##NAME##KJ : {                                                                               \
+        Value a = R[B];                                                                            \
+        bool yes;                                                                                  \
+        if (LIKELY(value_is_int(a))) {                                                             \
+            yes = a OPERATOR value_int(CK);                                                        \
+        } else if (value_is_float(a)) {                                                            \
+            yes = value_as_float(a) OPERATOR(double) CK;                                           \
+        } else {                                                                                   \
+            SLOW_CONSTANT();                                                                       \
+        }                                                                                          \
+        pc += yes ? 1 : 1 + instr_jump(*pc);                                                       \
+        NEXT;                                                                                      \
+    }
+/* = and ~= without a send: every left side but a heap object compares as a word (L7: 3 = 3.0 is
+ * false), Floats by IEEE. NEGATE is 0 or 1. */
+#define EQUAL_CASE(NAME, NEGATE)                                                                   \
+    L_##NAME : {                                                                                   \
+        Value a = R[B], b = R[C];                                                                  \
+        if (UNLIKELY(value_is_ptr(a))) {                                                           \
+            SLOW_BINARY();                                                                         \
+        }                                                                                          \
+        R[A] = value_bool(words_equal(a, b) != NEGATE);                                            \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    L_##NAME##J : {                                                                                \
+        Value a = R[B], b = R[C];                                                                  \
+        if (UNLIKELY(value_is_ptr(a))) {                                                           \
+            SLOW_BINARY();                                                                         \
+        }                                                                                          \
+        pc += (words_equal(a, b) != NEGATE) ? 1 : 1 + instr_jump(*pc);                             \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    L_##NAME##K : {                                                                                \
+        Value a = R[B];                                                                            \
+        if (UNLIKELY(value_is_ptr(a))) {                                                           \
+            SLOW_CONSTANT();                                                                       \
+        }                                                                                          \
+        R[A] = value_bool((a == value_int(CK)) != NEGATE);                                         \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    L_##NAME##KJ : {                                                                               \
+        Value a = R[B];                                                                            \
+        if (UNLIKELY(value_is_ptr(a))) {                                                           \
+            SLOW_CONSTANT();                                                                       \
+        }                                                                                          \
+        pc += ((a == value_int(CK)) != NEGATE) ? 1 : 1 + instr_jump(*pc);                          \
+        NEXT;                                                                                      \
+    }
+/* Unary tests that only a redefinition (non-pristine) could make a send. */
+#define TEST_CASE(NAME, EXPR)                                                                      \
+    L_##NAME : {                                                                                   \
+        Value a = R[B];                                                                            \
+        R[A] = value_bool(EXPR);                                                                   \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    L_##NAME##J : {                                                                                \
+        Value a = R[B];                                                                            \
+        pc += (EXPR) ? 1 : 1 + instr_jump(*pc);                                                    \
+        NEXT;                                                                                      \
+    }
+
+static inline bool words_equal(Value a, Value b) {
+    if (value_is_float(a) && value_is_float(b)) {
+        return value_as_float(a) == value_as_float(b);
+    }
+    return a == b;
+}
+
+static inline Value int_multiply(Value a, Value b) {
+    int64_t r;
+    if (__builtin_mul_overflow(value_as_int(a), value_as_int(b), &r) || !value_int_fits(r)) {
+        return 0;
+    }
+    return value_int(r);
+}
+/* The following answer 0 (not an integer word) where only the full primitive knows what to do. */
+static inline Value int_divide(int64_t a, int64_t b) {
+    return b == 0 || b == -1 ? 0 : value_int(a / b);
+}
+static inline Value int_floor_divide(int64_t a, int64_t b) {
+    if (b == 0 || b == -1) {
+        return 0;
+    }
+    int64_t q = a / b;
+    return value_int(q - (a % b != 0 && (a < 0) != (b < 0)));
+}
+static inline Value int_remainder(int64_t a, int64_t b) {
+    return b == 0 ? 0 : value_int(b == -1 ? 0 : a % b);
+}
+static inline Value int_shift(int64_t a, int64_t n) {
+    if (n < 0) {
+        return value_int(n < -63 ? (a < 0 ? -1 : 0) : a >> -n);
+    }
+    if (n > 47) {
+        return a == 0 ? value_int(0) : 0;
+    }
+    int64_t r;
+    if (__builtin_mul_overflow(a, INT64_C(1) << n, &r) || !value_int_fits(r)) {
+        return 0;
+    }
+    return value_int(r);
+}
+
+/* Element of an exact Array, or of an ASCII short string; VALUE_NONE when it takes a send. */
+static inline Value fast_at(Value a, Value b) {
+    if (UNLIKELY(a >> VALUE_TAG_SHIFT != 0 || !value_is_int(b))) {
+        return VALUE_NONE;
+    }
+    Object *o = obj_of(a);
+    uint64_t index = (uint64_t)(b - VALUE_INT_BIAS) - 1;
+    if (LIKELY(obj_class(o) == CLASS_ARRAY)) {
+        unsigned n = obj_size_field(o);
+        if (LIKELY(n != OBJ_SIZE_BIG)) {
+            return index < n ? o->words[index] : VALUE_NONE;
+        }
+        return index < o->words[0] ? o->words[1 + index] : VALUE_NONE;
+    }
+    if (obj_class(o) == CLASS_STRING && obj_kind(o) == OBJ_STRING) {
+        uint32_t bytes = str_inline_bytes(o);
+        if (bytes == str_inline_chars(o) && index < bytes) {
+            return value_char(str_inline_data(o)[index]);
+        }
+    }
+    return VALUE_NONE;
+}
+
+/* array at: index put: v, on an exact Array that may be written inline. */
+static inline bool fast_at_put(Heap *heap, Value array, Value at, Value v) {
+    if (UNLIKELY(array >> VALUE_TAG_SHIFT != 0 || !value_is_int(at))) {
+        return false;
+    }
+    Object *o = obj_of(array);
+    if (UNLIKELY(obj_class(o) != CLASS_ARRAY)) {
+        return false;
+    }
+    uint64_t index = (uint64_t)(at - VALUE_INT_BIAS) - 1;
+    unsigned n = obj_size_field(o);
+    if (LIKELY(n != OBJ_SIZE_BIG)) {
+        return LIKELY(index < n) && heap_store(heap, o, o->words + index, v);
+    }
+    return index < o->words[0] && heap_store(heap, o, o->words + 1 + index, v);
+}
+
+static inline Value fast_size(Value a) {
+    if (UNLIKELY(a >> VALUE_TAG_SHIFT != 0)) {
+        return VALUE_NONE;
+    }
+    Object *o = obj_of(a);
+    if (obj_class(o) == CLASS_ARRAY) {
+        return value_int((int64_t)obj_words(o));
+    }
+    if (obj_class(o) == CLASS_STRING && obj_kind(o) == OBJ_STRING) {
+        return value_int((int64_t)str_inline_chars(o));
+    }
+    return VALUE_NONE;
+}
+
+/* The loop. Two dispatch tables: in the second the operators that could be inlined always send,
+ * because somebody redefined one of them for a built-in class (performance.md 4.7). */
+static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
+    static const void *const fast_table[] = {
+#define OP(name, form, help) &&L_##name,
+#include "opcodes.def"
+#undef OP
+    };
+#define SLOW_FORM_NONE(name) &&L_##name
+#define SLOW_FORM_A(name) &&L_##name
+#define SLOW_FORM_AB(name) &&L_##name
+#define SLOW_FORM_ABC(name) &&L_##name
+#define SLOW_FORM_AI(name) &&L_##name
+#define SLOW_FORM_AL(name) &&L_##name
+#define SLOW_FORM_ALH(name) &&L_##name
+#define SLOW_FORM_AG(name) &&L_##name
+#define SLOW_FORM_AGH(name) &&L_##name
+#define SLOW_FORM_ABF(name) &&L_##name
+#define SLOW_FORM_ABD(name) &&L_##name
+#define SLOW_FORM_FOR(name) &&L_##name
+#define SLOW_FORM_PUTAT(name) &&slow_putat
+#define SLOW_FORM_SENDREG(name) SLOW_##name
+#define SLOW_SENDREG &&L_SENDREG
+#define SLOW_VALUEREG &&L_SENDREG
+#define SLOW_FORM_J(name) &&L_##name
+#define SLOW_FORM_JH(name) &&L_##name
+#define SLOW_FORM_AJH(name) &&L_##name
+#define SLOW_FORM_ABJ(name) &&L_##name
+#define SLOW_FORM_SEND(name) SLOW_##name
+#define SLOW_SEND &&L_SEND
+#define SLOW_SENDSELF &&L_SENDSELF
+#define SLOW_SENDSUPER &&L_SENDSUPER
+#define SLOW_SENDVALUE &&L_SEND
+#define SLOW_ATPUT &&L_SEND
+#define SLOW_TAILSELF &&L_TAILSELF
+#define SLOW_FORM_ARITH(name) &&slow_arith
+#define SLOW_FORM_ARITHK(name) &&slow_arithk
+#define SLOW_FORM_UNARY(name) &&slow_unary
+#define SLOW_FORM_ABH(name) &&L_##name
+#define SLOW_FORM_AH(name) &&L_##name
+#define SLOW_FORM_ABLK(name) &&L_##name
+#define SLOW_FORM_ARR(name) &&L_##name
+#define SLOW_FORM_NEWARR(name) &&L_##name
+    static const void *const slow_table[] = {
+#define OP(name, form, help) SLOW_FORM_##form(name),
+#include "opcodes.def"
+#undef OP
+    };
+    /* relaxed: redefinition bumps code_version as well; whoever must see it has synchronised */
+    const void *const *dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
+
+    Value *R = p->heap.lo + p->window;
+    const Instr *pc = p->pc;
+    Code *code = p->code;
+    InlineCache *ics = code_ics(code);
+    int32_t reds = sched->reds;
+    Instr ins = 0;
+
+    /* a call in the making: callee, window, arguments */
+    Code *m;
+    Value *nb;
+    unsigned argc;
+    uint32_t cls;
+    InlineCache *ic;
+    uint32_t missing; /* selector that was not understood */
+    bool dirty_done = false; /* the next primitive call continues after its dirty job */
+    void *dirty_state = NULL;
+    /* a collection in the making */
+    size_t gc_need, gc_live;
+    Value v;
+
+    if (p->pending) {
+        m = p->pending;
+        p->pending = NULL;
+        nb = R + p->pending_base;
+        argc = p->pending_argc;
+        if (m->kind == CODE_BLOCK) {
+            goto enter_block;
+        }
+        dirty_done = p->ext && p->ext->dirty;
+        dirty_state = dirty_done ? interp_take_dirty(p) : NULL;
+        goto enter;
+    }
+    NEXT;
+
+    /* ---- moves and literals ---- */
+L_MOVE:
+    R[A] = R[B];
+    NEXT;
+L_LDI:
+    R[A] = value_int(instr_jump(ins));
+    NEXT;
+L_LDNIL:
+    R[A] = VALUE_NIL;
+    NEXT;
+L_LDTRUE:
+    R[A] = VALUE_TRUE;
+    NEXT;
+L_LDFALSE:
+    R[A] = VALUE_FALSE;
+    NEXT;
+L_NILS:
+    for (Value *r = R + A, *end = R + B; r <= end; r++) {
+        *r = VALUE_NIL;
+    }
+    NEXT;
+L_LDLIT:
+    R[A] = code->literals[D];
+    NEXT;
+L_LITARR: {
+    size_t need = interp_copy_literal(l, p, code->literals[D], STACK_END, &v);
+    if (UNLIKELY(need)) {
+        COLLECT(need, C);
+    }
+    R[A] = v;
+    NEXT;
+}
+L_GETGLOBAL: {
+    Cell *cell = code->globals[D];
+    /* acquire: pairs with the release in cell_set, publishes the frozen graph */
+    v = atom_load_acq(&cell->value);
+    if (UNLIKELY(value_is_ptr(v) || p->domain->nhidden)) {
+        if (p->domain->nhidden && domain_hides(p->domain, cell->name)) {
+            nb = R + C;
+            nb[0] = value_class(CLASS_ERROR);
+            nb[1] = value_symbol(cell->name);
+            nb[2] = VALUE_FALSE;
+            argc = 2;
+            m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_RESTRICTED);
+            goto enter;
+        }
+        v = cell_read(l, p, cell);
+    }
+    R[A] = v;
+    NEXT;
+}
+L_SETGLOBAL: {
+    Cell *cell = code->globals[D];
+    Value culprit = VALUE_NIL;
+    nb = R + C;
+    if (UNLIKELY(p->domain->nhidden) && domain_hides(p->domain, cell->name)) {
+        nb[0] = value_class(CLASS_ERROR);
+        nb[1] = value_symbol(cell->name);
+        nb[2] = VALUE_TRUE;
+        argc = 2;
+        m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_RESTRICTED);
+        goto enter;
+    }
+    Status status = cell_set(l, &p->heap, cell, R[A], &culprit);
+    if (UNLIKELY(status != STATUS_OK)) {
+        interp_raise_status(l, nb, status, culprit, cell->name);
+        argc = 4;
+        m = vm_lookup_cached(l, class_of(nb[0]), SYM_RAISE);
+        goto enter;
+    }
+    reds -= 4;
+    NEXT;
+}
+
+    /* ---- variables ---- */
+L_GETF:
+    R[A] = obj_of(R[B])->words[D];
+    NEXT;
+L_SETF: {
+    Object *o = obj_of(R[A]);
+    if (UNLIKELY(!heap_store(&p->heap, o, o->words + D, R[B]))) {
+        nb = R + C;
+        nb[0] = R[A];
+        goto frozen_store;
+    }
+    NEXT;
+}
+L_MKCELL: {
+    Object *o = heap_try_alloc(&p->heap, STACK_END, 2);
+    if (UNLIKELY(!o)) {
+        COLLECT(2, C);
+    }
+    o->header = obj_header(CLASS_CELL, 1, OBJ_CELL, 0);
+    o->words[0] = R[B];
+    R[A] = value_ptr(o);
+    NEXT;
+}
+L_GETCELL:
+    R[A] = obj_of(R[B])->words[0];
+    NEXT;
+L_SETCELL: {
+    Object *o = obj_of(R[A]);
+    if (UNLIKELY(!heap_store(&p->heap, o, o->words, R[B]))) {
+        nb = R + C;
+        nb[0] = R[A];
+        goto frozen_store;
+    }
+    NEXT;
+}
+
+    /* ---- control flow ---- */
+L_JMP:
+    pc += instr_jump(ins);
+    NEXT;
+L_LOOP:
+    if (UNLIKELY(--reds < 0)) {
+        pc--;
+        p->live = C;
+        goto yield;
+    }
+    pc += instr_jump(ins);
+    NEXT;
+L_FORLOOP: {
+    Value next = R[A] + (uint64_t)(int64_t)CK;
+    Value limit = R[A + 1];
+    R[A] = next >= VALUE_INT_TAG ? next : limit;
+    /* an overflow wraps below the tag: neither comparison can then hold */
+    if (UNLIKELY(next < VALUE_INT_TAG || (CK > 0 ? next > limit : next < limit))) {
+        NEXT;
+    }
+    pc += instr_jump(ins);
+    if (UNLIKELY(--reds < 0)) {
+        p->live = B;
+        goto yield;
+    }
+    NEXT;
+}
+L_JMPT:
+    v = R[A];
+    if (LIKELY(v == VALUE_TRUE)) {
+        pc += instr_jump(ins);
+        NEXT;
+    }
+    if (LIKELY(v == VALUE_FALSE)) {
+        NEXT;
+    }
+    goto not_boolean;
+L_JMPF:
+    v = R[A];
+    if (LIKELY(v == VALUE_FALSE)) {
+        pc += instr_jump(ins);
+        NEXT;
+    }
+    if (LIKELY(v == VALUE_TRUE)) {
+        NEXT;
+    }
+not_boolean:
+    nb = R + C;
+    nb[0] = v;
+    argc = 0;
+    m = vm_lookup_cached(l, class_of(v), SYM_MUST_BE_BOOLEAN);
+    goto enter;
+L_JINT2:
+    if (UNLIKELY(!value_both_int(R[A], R[B]))) {
+        pc += instr_jump(ins);
+    }
+    NEXT;
+L_JINT:
+    if (UNLIKELY(!value_is_int(R[A]))) {
+        pc += instr_jump(ins);
+    }
+    NEXT;
+
+    /* ---- sends ---- */
+L_SENDSELF:
+    nb = R + B;
+    nb[0] = R[0];
+    argc = C;
+    ic = ics + D;
+    goto send;
+L_SENDVALUE:
+    nb = R + B;
+    v = nb[0];
+    if (LIKELY(v >> VALUE_TAG_SHIFT == 0 && obj_class(obj_of(v)) == CLASS_BLOCK)) {
+        m = closure_code(obj_of(v));
+        argc = C;
+        goto enter_block;
+    }
+    argc = C;
+    ic = ics + D;
+    goto send;
+L_VALUEREG:
+    nb = R + B;
+    v = nb[0] = R[C];
+    argc = D >> 24;
+    if (LIKELY(v >> VALUE_TAG_SHIFT == 0 && obj_class(obj_of(v)) == CLASS_BLOCK)) {
+        m = closure_code(obj_of(v));
+        goto enter_block;
+    }
+    ic = ics + instr_ic(ins);
+    goto send;
+L_SENDREG:
+    nb = R + B;
+    nb[0] = R[C];
+    argc = D >> 24;
+    ic = ics + instr_ic(ins);
+    goto send;
+L_PUTAT: {
+    unsigned value_register = D >> 16 & 0xFF;
+    if (LIKELY(fast_at_put(&p->heap, R[B], R[C], R[value_register]))) {
+        R[A] = R[value_register];
+        NEXT;
+    }
+    goto slow_putat;
+}
+L_ATPUT:
+    nb = R + B;
+    if (LIKELY(fast_at_put(&p->heap, nb[0], nb[1], nb[2]))) {
+        R[A] = nb[2];
+        NEXT;
+    }
+    argc = 2;
+    ic = ics + D;
+    goto send;
+L_SEND:
+    nb = R + B;
+    argc = C;
+    ic = ics + D;
+send:
+    cls = class_of(nb[0]);
+    /* acquire: pairs with ic_fill's release of the class word, publishes the target */
+    if (LIKELY(atom_load_acq(&ic->cls0) == cls)) {
+        m = atom_load_rlx(&ic->target0);
+    } else {
+        m = send_miss(l, ic, cls);
+        if (UNLIKELY(!m)) {
+            missing = ic->selector;
+            goto not_understood;
+        }
+    }
+enter:
+    if (UNLIKELY(m->entry != ENTRY_BYTECODE)) {
+        goto enter_special;
+    }
+    if (UNLIKELY(nb + m->nregs + HEAP_STACK_RED_ZONE > p->heap.hp)) {
+        goto grow_stack;
+    }
+    if (UNLIKELY(--reds < 0)) {
+        goto preempt_call;
+    }
+    {
+        Value *record = nb + m->nargs + 1;
+        record[0] = frame_link(code, (size_t)(nb - R));
+        record[1] = (Value)(uintptr_t)pc;
+        R = nb;
+        code = m;
+        pc = m->instr;
+        ics = code_ics(m);
+    }
+    NEXT;
+
+L_SENDSUPER: {
+    nb = R + B;
+    argc = C;
+    /* keyed by the class above the defining one, so the entry is the same for every receiver */
+    ic = ics + D;
+    cls = vm_class(l->vm, code->owner)->super;
+    if (LIKELY(atom_load_acq(&ic->cls0) == cls)) {
+        m = atom_load_rlx(&ic->target0);
+        goto enter;
+    }
+    m = cls == CLASS_NONE ? NULL : send_miss(l, ic, cls);
+    if (UNLIKELY(!m)) {
+        cls = class_of(nb[0]);
+        missing = ic->selector;
+        goto not_understood;
+    }
+    goto enter;
+}
+L_TAILSELF: {
+    ic = ics + D;
+    cls = class_of(R[0]);
+    m = LIKELY(atom_load_acq(&ic->cls0) == cls) ? atom_load_rlx(&ic->target0) : send_miss(l, ic, cls);
+    if (UNLIKELY(m != code)) {
+        NEXT; /* the SENDSELF that follows */
+    }
+    if (UNLIKELY(--reds < 0)) {
+        pc--;
+        R[B] = R[0]; /* may not have been written yet, and everything below live is a root */
+        p->live = B + C + 1;
+        goto yield;
+    }
+    for (unsigned i = 1; i <= C; i++) {
+        R[i] = R[B + i];
+    }
+    pc = code->instr;
+    NEXT;
+}
+
+enter_special:
+    if (m->entry == ENTRY_GETTER) {
+        v = obj_of(nb[0])->words[m->getter_slot];
+        R[instr_a(pc[-1])] = v;
+        NEXT;
+    }
+    goto call_primitive;
+
+enter_block: {
+    if (UNLIKELY(nb + m->nregs + HEAP_STACK_RED_ZONE > p->heap.hp)) {
+        goto grow_stack;
+    }
+    if (UNLIKELY(--reds < 0)) {
+        goto preempt_call;
+    }
+    Object *closure = obj_of(nb[0]);
+    unsigned nargs = m->nargs;
+    for (unsigned i = argc; i < nargs; i++) {
+        nb[1 + i] = VALUE_NIL;
+    }
+    Value *record = nb + nargs + 1;
+    record[0] = frame_link(code, (size_t)(nb - R));
+    record[1] = (Value)(uintptr_t)pc;
+    const Value *from = closure->words + CLOSURE_FIRST_CAPTURE;
+    for (unsigned i = 0, n = m->ncaps; i < n; i++) {
+        record[2 + i] = from[i];
+    }
+    R = nb;
+    code = m;
+    pc = m->instr;
+    ics = code_ics(m);
+    NEXT;
+}
+
+not_understood: {
+    /* arguments become a Message, doesNotUnderstand: the selector */
+    size_t need = 3 + 1 + argc;
+    Object *message = heap_try_alloc(&p->heap, STACK_END, need);
+    if (UNLIKELY(!message)) {
+        gc_live = (size_t)(nb - R) + argc + 1;
+        COMMIT();
+        if (!interp_collect(l, p, need, gc_live, 0, &reds)) {
+            goto ended;
+        }
+        ptrdiff_t base = nb - R;
+        R = p->heap.lo + p->window;
+        nb = R + base;
+        goto not_understood;
+    }
+    interp_fill_message(message, missing, nb, argc);
+    nb[1] = value_ptr(message);
+    argc = 1;
+    m = vm_lookup_cached(l, cls, SYM_DNU);
+    goto enter;
+}
+
+slow_arith:
+    nb = R + instr_h(ins);
+    nb[0] = R[B];
+    nb[1] = R[C];
+    goto slow_binary;
+slow_arithk:
+    nb = R + instr_h(ins);
+    nb[0] = R[B];
+    nb[1] = value_int(CK);
+    goto slow_binary;
+slow_unary:
+    nb = R + instr_h(ins);
+    nb[0] = R[B];
+    argc = 0;
+    ic = ics + instr_ic(ins);
+    goto send;
+slow_putat:
+    nb = R + (D >> 24);
+    nb[0] = R[B];
+    nb[1] = R[C];
+    nb[2] = R[D >> 16 & 0xFF];
+    argc = 2;
+    ic = ics + (D & 0xFFFF);
+    goto send;
+slow_binary:
+    argc = 1;
+    ic = ics + instr_ic(ins);
+    goto send;
+
+frozen_store: /* nb[0] is the frozen object */
+    argc = 0;
+    m = vm_lookup_cached(l, class_of(nb[0]), SYM_IMMUTABLE);
+    goto enter;
+
+    /* ---- returns ---- */
+L_RETSELF:
+    v = R[0];
+    goto do_return;
+L_RET:
+    v = R[A];
+do_return: {
+    const Value *record = R + code->nargs + 1;
+    Value link = record[0];
+    pc = (const Instr *)(uintptr_t)record[1];
+    code = frame_caller_code(link);
+    if (UNLIKELY(!code)) {
+        p->exit_result = v;
+        p->exit_reason = value_symbol(SYM_NORMAL);
+        goto ended;
+    }
+    R -= frame_delta(link);
+    ics = code_ics(code);
+    R[instr_a(pc[-1])] = v;
+    NEXT;
+}
+L_HOMETOKEN:
+    R[A] = HOME_TOKEN_FIRST + p->serial++;
+    NEXT;
+L_NLR: {
+    COMMIT();
+    size_t home;
+    switch (interp_find_home(p, R[B], &home)) {
+    case HOME_FOUND:
+        v = R[A];
+        R = p->heap.lo + home;
+        code = p->code = interp_code_at(p, home);
+        goto do_return;
+    case HOME_UNWIND: /* ensure: blocks in between run first, in Maggie code */
+        nb = R + C;
+        v = R[A];
+        nb[0] = R[0];
+        nb[1] = v;
+        nb[2] = value_int((int64_t)home);
+        argc = 2;
+        m = vm_lookup_cached(l, CLASS_BLOCK, SYM_UNWIND_RETURN);
+        goto enter;
+    case HOME_GONE:
+        break;
+    }
+    nb = R + C;
+    v = R[A];
+    nb[0] = R[0];
+    nb[1] = v;
+    argc = 1;
+    m = vm_lookup_cached(l, CLASS_BLOCK, SYM_CANNOT_RETURN);
+    goto enter;
+}
+
+    /* ---- construction ---- */
+L_MKBLK: {
+    Code *block = code->blocks[D];
+    unsigned n = block->ncaps;
+    Object *o = heap_try_alloc(&p->heap, STACK_END, 2 + (size_t)n);
+    if (UNLIKELY(!o)) {
+        COLLECT(2 + (size_t)n, C);
+    }
+    o->header = obj_header(CLASS_BLOCK, 1 + n, OBJ_CLOSURE, 0);
+    o->words[CLOSURE_CODE] = value_raw(block);
+    const uint8_t *captures = block->captures;
+    for (unsigned i = 0; i < n; i++) {
+        o->words[CLOSURE_FIRST_CAPTURE + i] = R[captures[i]];
+    }
+    R[A] = value_ptr(o);
+    NEXT;
+}
+L_MKARR: {
+    unsigned n = C;
+    Object *o = heap_try_alloc(&p->heap, STACK_END, 1 + (size_t)n);
+    if (UNLIKELY(!o)) {
+        COLLECT(1 + (size_t)n, D);
+    }
+    o->header = obj_header(CLASS_ARRAY, n, OBJ_SLOTS, 0);
+    memcpy(o->words, R + B, n * sizeof(Value));
+    R[A] = value_ptr(o);
+    NEXT;
+}
+L_NEWARR: {
+    Object *o;
+    COMMIT();
+    Status status = heap_try_new(&p->heap, &l->actor.heap, STACK_END, CLASS_ARRAY, OBJ_SLOTS, 0, D, &o);
+    if (UNLIKELY(status != STATUS_OK)) {
+        if (status == STATUS_HEAP_LIMIT || status == STATUS_NO_MEMORY) {
+            interp_end_for(p, status);
+            goto ended;
+        }
+        COLLECT(obj_alloc_words(D), C);
+    }
+    Value *slots = obj_slots(o);
+    for (size_t i = 0; i < D; i++) {
+        slots[i] = VALUE_NIL;
+    }
+    reds -= (int32_t)(D / 32);
+    R[A] = value_ptr(o);
+    NEXT;
+}
+L_GETI:
+    R[A] = obj_slots(obj_of(R[B]))[D];
+    NEXT;
+L_PUTI: {
+    Object *o = obj_of(R[A]);
+    if (UNLIKELY(!heap_store(&p->heap, o, obj_slots(o) + D, R[B]))) {
+        nb = R + C;
+        nb[0] = R[A];
+        goto frozen_store;
+    }
+    NEXT;
+}
+
+    /* ---- arithmetic ---- */
+    ARITH_CASE(ADD, a + (b - VALUE_INT_BIAS), x + y)
+    ARITH_CASE(SUB, a - (b - VALUE_INT_BIAS), x - y)
+    ARITH_CASE(MUL, int_multiply(a, b), x *y)
+    ARITH_CASE(DIV, int_divide(value_as_int(a), value_as_int(b)), x / y)
+    ARITHK_CASE(ADDK, a + (uint64_t)k, x + y)
+    ARITHK_CASE(SUBK, a - (uint64_t)k, x - y)
+    ARITHK_CASE(MULK, int_multiply(a, value_int(k)), x *y)
+L_IDIV: {
+    Value a = R[B], b = R[C];
+    if (LIKELY(value_both_int(a, b)) &&
+        (v = int_floor_divide(value_as_int(a), value_as_int(b))) != 0) {
+        R[A] = v;
+        NEXT;
+    }
+    SLOW_BINARY();
+}
+L_MOD: {
+    Value a = R[B], b = R[C];
+    if (LIKELY(value_both_int(a, b)) &&
+        (v = int_remainder(value_as_int(a), value_as_int(b))) != 0) {
+        R[A] = v;
+        NEXT;
+    }
+    SLOW_BINARY();
+}
+L_IDIVK: {
+    Value a = R[B];
+    if (LIKELY(value_is_int(a)) && (v = int_floor_divide(value_as_int(a), CK)) != 0) {
+        R[A] = v;
+        NEXT;
+    }
+    SLOW_CONSTANT();
+}
+L_MODK: {
+    Value a = R[B];
+    if (LIKELY(value_is_int(a)) && (v = int_remainder(value_as_int(a), CK)) != 0) {
+        R[A] = v;
+        NEXT;
+    }
+    SLOW_CONSTANT();
+}
+L_BITAND: {
+    Value a = R[B], b = R[C];
+    if (LIKELY(value_both_int(a, b))) {
+        R[A] = value_int(value_as_int(a) & value_as_int(b));
+        NEXT;
+    }
+    SLOW_BINARY();
+}
+L_BITOR: {
+    Value a = R[B], b = R[C];
+    if (LIKELY(value_both_int(a, b))) {
+        R[A] = value_int(value_as_int(a) | value_as_int(b));
+        NEXT;
+    }
+    SLOW_BINARY();
+}
+L_BITXOR: {
+    Value a = R[B], b = R[C];
+    if (LIKELY(value_both_int(a, b))) {
+        R[A] = value_int(value_as_int(a) ^ value_as_int(b));
+        NEXT;
+    }
+    SLOW_BINARY();
+}
+L_BITANDK: {
+    Value a = R[B];
+    if (LIKELY(value_is_int(a))) {
+        R[A] = value_int(value_as_int(a) & CK);
+        NEXT;
+    }
+    SLOW_CONSTANT();
+}
+L_BITSHIFT: {
+    Value a = R[B], b = R[C];
+    if (LIKELY(value_both_int(a, b)) && (v = int_shift(value_as_int(a), value_as_int(b))) != 0) {
+        R[A] = v;
+        NEXT;
+    }
+    SLOW_BINARY();
+}
+    COMPARE_CASE(LT, <)
+    COMPARE_CASE(GT, >)
+    COMPARE_CASE(LE, <=)
+    COMPARE_CASE(GE, >=)
+    EQUAL_CASE(EQ, 0)
+    EQUAL_CASE(NE, 1)
+    TEST_CASE(ISNIL, a == VALUE_NIL)
+    TEST_CASE(NOTNIL, a != VALUE_NIL)
+L_NOT:
+    v = R[B];
+    if (LIKELY(value_is_bool(v))) {
+        R[A] = v == VALUE_TRUE ? VALUE_FALSE : VALUE_TRUE;
+        NEXT;
+    }
+    goto slow_unary;
+L_SIZE:
+    v = fast_size(R[B]);
+    if (LIKELY(v != VALUE_NONE)) {
+        R[A] = v;
+        NEXT;
+    }
+    goto slow_unary;
+L_AT:
+    v = fast_at(R[B], R[C]);
+    if (LIKELY(v != VALUE_NONE)) {
+        R[A] = v;
+        NEXT;
+    }
+    SLOW_BINARY();
+L_SAME:
+    R[A] = value_bool(R[B] == R[C]);
+    NEXT;
+L_NOTSAME:
+    R[A] = value_bool(R[B] != R[C]);
+    NEXT;
+L_SAMEJ:
+    pc += R[B] == R[C] ? 1 : 1 + instr_jump(*pc);
+    NEXT;
+
+    /* ---- primitives ---- */
+call_primitive: {
+    PrimCall *c = &l->call;
+    if (UNLIKELY(m->authority & ~p->domain->rights)) {
+        interp_raise_authority(l, nb, m);
+        argc = 4;
+        m = vm_lookup_cached(l, class_of(nb[0]), SYM_RAISE);
+        goto enter;
+    }
+    ARM();
+again:
+    c->process = p;
+    c->heap = &p->heap;
+    c->args = nb;
+    c->argc = argc;
+    c->stack_end = STACK_END;
+    c->resume = (PrimResume *)(void *)&p->resume;
+    c->reductions = reds;
+    c->dirty_done = dirty_done;
+    c->dirty_state = dirty_state;
+    dirty_done = false;
+    dirty_state = NULL;
+    if (UNLIKELY(m->flags & CODE_F_FRAME)) {
+        COMMIT();
+        p->live = (uint32_t)(nb - R) + argc + 1;
+    }
+    switch (m->prim(c)) {
+    case PRIM_OK:
+        reds = (int32_t)c->reductions - 1;
+        R[instr_a(pc[-1])] = c->result;
+        /* not a safepoint by itself: loops and calls are; long ones have charged */
+        NEXT;
+    case PRIM_GC:
+        COMMIT();
+        {
+            ptrdiff_t base = nb - R;
+            if (!interp_collect(l, p, c->need_words, (size_t)base + argc + 1, 0, &reds)) {
+                goto ended;
+            }
+            R = p->heap.lo + p->window;
+            nb = R + base;
+        }
+        dirty_state = c->dirty_state; /* not yet freed: it only lacked memory for the answer */
+        dirty_done = c->dirty_done && dirty_state;
+        goto again;
+    case PRIM_ERROR:
+        reds = (int32_t)c->reductions - 1;
+        if (c->error.kind == PRIM_ERR_MEMORY) {
+            interp_end_for(p, STATUS_HEAP_LIMIT);
+            goto ended;
+        }
+        interp_clear_resume(p);
+        interp_raise(l, nb, m);
+        argc = 4;
+        m = vm_lookup_cached(l, class_of(nb[0]), SYM_RAISE);
+        goto enter;
+    case PRIM_FALLBACK:
+        reds = (int32_t)c->reductions;
+        interp_clear_resume(p);
+        cls = class_of(nb[0]);
+        m = vm_lookup_cached(l, cls, m->fallback);
+        assert(m);
+        goto enter;
+    case PRIM_SEND: {
+        reds = (int32_t)c->reductions;
+        interp_clear_resume(p);
+        argc = c->send_argc;
+        cls = class_of(nb[0]);
+        m = vm_lookup_cached(l, cls, c->send_selector);
+        if (UNLIKELY(!m)) {
+            missing = c->send_selector;
+            goto not_understood;
+        }
+        goto enter;
+    }
+    case PRIM_VALUE:
+        reds = (int32_t)c->reductions;
+        interp_clear_resume(p);
+        argc = c->send_argc;
+        m = closure_code(obj_of(nb[0]));
+        goto enter_block;
+    case PRIM_FRAME: /* exceptions, unwinding: the process's state is the new state */
+        reds = (int32_t)c->reductions - 1;
+        interp_clear_resume(p);
+        R = p->heap.lo + p->window;
+        code = p->code;
+        pc = p->pc;
+        ics = code_ics(code);
+        if (c->send_argc == INTERP_FRAME_RETURN) {
+            v = c->result;
+            goto do_return;
+        }
+        if (c->send_argc == INTERP_FRAME_RESULT) {
+            R[instr_a(pc[-1])] = c->result;
+        }
+        NEXT;
+    case PRIM_YIELD:
+        reds = 0;
+        p->pending = m;
+        p->pending_base = (uint16_t)(nb - R);
+        p->pending_argc = (uint16_t)argc;
+        p->live = (uint32_t)(nb - R) + argc + 1;
+        goto yield;
+    case PRIM_PARK:
+        c->dirty_run = NULL;
+        /* fall through */
+    case PRIM_DIRTY:
+        p->pending = m;
+        p->pending_base = (uint16_t)(nb - R);
+        p->pending_argc = (uint16_t)argc;
+        p->live = (uint32_t)(nb - R) + argc + 1;
+        COMMIT();
+        sched->reds = (int32_t)c->reductions;
+        return LOOP_PARK;
+    case PRIM_EXIT:
+        COMMIT();
+        goto ended;
+    }
+    __builtin_unreachable();
+}
+
+    /* ---- out of line ---- */
+collect_again:
+    pc--;
+    COMMIT();
+    if (!interp_collect(l, p, gc_need, gc_live, 0, &reds)) {
+        goto ended;
+    }
+    R = p->heap.lo + p->window;
+    ins = *pc++;
+    AGAIN;
+
+grow_stack: {
+    /* receiver and arguments of the callee stay live; then enter again */
+    ptrdiff_t base = nb - R;
+    COMMIT();
+    switch (interp_grow_stack(l, p, (size_t)base + argc + 1, m->nregs, &reds)) {
+    case STACK_GROWN:
+        R = p->heap.lo + p->window;
+        nb = R + base;
+        if (m->kind == CODE_BLOCK) {
+            goto enter_block;
+        }
+        goto enter;
+    case STACK_OVERFLOW:
+        R = p->heap.lo + p->window;
+        nb = R + base;
+        nb[0] = value_class(CLASS_ERROR);
+        argc = 0;
+        m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
+        goto enter;
+    case STACK_EXHAUSTED:
+        goto ended;
+    }
+    __builtin_unreachable();
+}
+
+preempt_call:
+    p->pending = m;
+    p->pending_base = (uint16_t)(nb - R);
+    p->pending_argc = (uint16_t)argc;
+    p->live = (uint32_t)(nb - R) + argc + 1;
+yield:
+    COMMIT();
+    sched->reds = reds < 0 ? 0 : reds;
+    return LOOP_YIELD;
+ended:
+    sched->reds = reds < 0 ? 0 : reds;
+    return LOOP_DONE;
+}
+
+static TaskVerdict end_process(VmLocal *l, Process *p) {
+    interp_abandon_dirty(p);
+    process_exit(&l->actor, p);
+    return TASK_DONE;
+}
+
+TaskVerdict interp_run(Task *task, Sched *sched) {
+    Process *p = (Process *)(void *)((char *)task - offsetof(Process, task));
+    VmLocal *l = sched->user;
+    for (;;) {
+        vm_local_check_version(l);
+        if (process_has_signals(p)) {
+            process_fetch_signals(&l->actor, p, &sched->reds);
+        }
+        if (UNLIKELY(p->flags & PROCESS_F_EXIT_PENDING) && !interp_deliver_exit(l, p)) {
+            return end_process(l, p);
+        }
+        if (UNLIKELY(p->wait == PROCESS_WAIT_DIRTY) && interp_dirty_pending(p)) {
+            if (process_park(p, PROCESS_WAIT_DIRTY)) {
+                return TASK_PARKED;
+            }
+            if (!interp_dirty_pending(p) || process_has_signals(p)) {
+                continue;
+            }
+            return TASK_YIELD; /* a signal is half linked: look again later */
+        }
+        p->wait = PROCESS_WAIT_NOTHING;
+        switch (run_loop(l, p, sched)) {
+        case LOOP_YIELD:
+            return TASK_YIELD;
+        case LOOP_DONE:
+            return end_process(l, p);
+        case LOOP_PARK:
+            if (l->call.dirty_run) {
+                if (interp_start_dirty(l, p) != STATUS_OK) {
+                    return end_process(l, p);
+                }
+                continue;
+            }
+            if (process_park(p, (ProcessWait)p->wait)) {
+                return TASK_PARKED;
+            }
+            if (sched->reds <= 0) {
+                return TASK_YIELD;
+            }
+            sched->reds--; /* a walk that waits for a producer must not spin for ever */
+            continue;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* interp_int.h - what the files of the interpreter share: the out-of-line halves of the loop.
+ * Threads: by the owner of the process, between safepoints. */
+#ifndef MAGGIE_INTERP_INT_H
+#define MAGGIE_INTERP_INT_H
+
+#include "atomics.h"
+#include "interp.h"
+
+/* PRIM_FRAME with this send_argc: return c->result from the frame the process now names. */
+#define INTERP_FRAME_RETURN 1
+#define INTERP_FRAME_CONTINUE 0
+/* The primitive has moved the stack but answers as usual: c->result is the call's answer. */
+#define INTERP_FRAME_RESULT 2
+
+static inline InlineCache *code_ics(const Code *code) {
+    /* acquire: pairs with the release in code_reset_caches, publishes the empty table */
+    return atom_load_acq(&code->ics);
+}
+
+/* ---- caches (lookup.c) ---- */
+void ic_fill(InlineCache *ic, uint32_t cls, Code *target);
+Code *dict_find(const MethodDict *dict, uint32_t selector);
+static inline uint32_t dict_slot(uint32_t selector, uint32_t mask) {
+    return (selector * 2654435769u >> 7) & mask;
+}
+
+/* ---- memory (support.c) ---- */
+/* Collects at the committed frame with `live` registers of the top window live. False: the process
+ * ends (exit_reason set). Charges reductions. */
+bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
+                    int32_t *reds);
+typedef enum { STACK_GROWN, STACK_OVERFLOW, STACK_EXHAUSTED } StackGrowth;
+/* Room for a callee window of nregs above `live` registers of the top window. */
+StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds);
+/* The process ends for lack of memory: sets exit_reason (I8). */
+void interp_end_for(Process *p, Status status);
+/* Mutable deep copy of a frozen literal array; words needed when there is no room now, else 0. */
+size_t interp_copy_literal(VmLocal *l, Process *p, Value literal, const Value *stack_end,
+                           Value *out);
+/* `memory` has 4 + argc words: a Message and its arguments array. */
+void interp_fill_message(Object *memory, uint32_t selector, const Value *window, unsigned argc);
+
+/* ---- errors (support.c): fill window nb[0..4] for a send of #_raise:with:with:selector: ---- */
+void interp_raise(VmLocal *l, Value *nb, const Code *primitive);
+void interp_raise_authority(VmLocal *l, Value *nb, const Code *primitive);
+void interp_raise_status(VmLocal *l, Value *nb, Status status, Value culprit, uint32_t name);
+void interp_clear_resume(Process *p);
+
+/* ---- frames (frames.c) ---- */
+typedef enum { HOME_FOUND, HOME_UNWIND, HOME_GONE } HomeSearch;
+HomeSearch interp_find_home(Process *p, Value token, size_t *window);
+/* Code of the frame at a window offset known to be one. */
+Code *interp_code_at(Process *p, size_t window);
+
+/* ---- exits, dirty jobs (exits.c) ---- */
+/* Delivers a pending exit signal: pushes a call that unwinds and ends the process. False: the
+ * process ends at once (killed). */
+bool interp_deliver_exit(VmLocal *l, Process *p);
+/* Starts the dirty job described by l->call for p and parks it. STATUS_OK: parked or running, the
+ * process must not be touched. Otherwise the call goes on with an error. */
+Status interp_start_dirty(VmLocal *l, Process *p);
+void *interp_take_dirty(Process *p);
+/* The process waits for a job that has not finished. */
+bool interp_dirty_pending(const Process *p);
+/* The process no longer wants its job; its state is freed when the job ends. */
+void interp_abandon_dirty(Process *p);
+/* Makes a parked process runnable from a thread that is no scheduler; nothing if it has died. */
+void vm_unpark(Vm *vm, Value pid);
+
+#endif

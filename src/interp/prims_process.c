@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prims_process.c - forking, sending, receiving, waiting, ending.
+ *
+ * A primitive that waits returns PRIM_PARK and is called again after every wake-up, whatever the
+ * reason was; c->resume.a remembers what it has already started. It clears resume before it answers.
+ * Before it parks it looks whether an exit signal came with the last signals: then it yields, and the
+ * interpreter delivers that.
+ * Threads: the owner of the process, inside its scheduler's epoch section. */
+#include "process.h"
+
+#include "interp.h"
+#include "prims.h"
+#include "vm.h"
+
+#include <stddef.h>
+
+/* The scheduler's state that the PrimCall is part of. */
+static VmLocal *local_of(PrimCall *c)
+{
+    return (VmLocal *)(void *)((char *)c - offsetof(VmLocal, call));
+}
+
+static ActorCtx *actor_of(PrimCall *c) { return &local_of(c)->actor; }
+
+static void resume_clear(PrimCall *c)
+{
+    c->resume->a = c->resume->b = c->resume->c = 0;
+    c->resume->root = VALUE_NIL;
+}
+
+static PrimStatus finish(PrimCall *c, Value answer)
+{
+    resume_clear(c);
+    return prim_ok(c, answer);
+}
+
+/* Sorts what has arrived. False: an exit signal waits to be delivered, yield. */
+static bool fetch(PrimCall *c)
+{
+    Process *p = c->process;
+    if (process_has_signals(p)) {
+        int32_t left = c->reductions > 0 ? (int32_t)c->reductions : 0;
+        int32_t before = left;
+        process_fetch_signals(actor_of(c), p, &left);
+        c->reductions -= before - left;
+    }
+    return !(p->flags & PROCESS_F_EXIT_PENDING);
+}
+
+static PrimStatus park(PrimCall *c, ProcessWait why)
+{
+    /* Signals are left when the slice was used up by sorting, or when a sender has not linked one
+     * yet: then there is no use in parking. */
+    if (process_has_signals(c->process))
+        return PRIM_YIELD;
+    c->process->wait = (uint8_t)why;
+    return PRIM_PARK;
+}
+
+static void charge_copy(PrimCall *c)
+{
+    prim_charge(c, actor_of(c)->copied_words / 16 + 1);
+}
+
+/* A copy that did not work. */
+static PrimStatus copy_failed(PrimCall *c, Status status, Value culprit)
+{
+    if (status == STATUS_NOT_SENDABLE) {
+        (void)culprit;
+        return prim_error(c, "a weak reference cannot leave its process");
+    }
+    if (status == STATUS_COPY_TOO_BIG || status == STATUS_PROCESS_LIMIT)
+        return prim_error(c, status_text(status));
+    return prim_status(c, status, 0);
+}
+
+/* ---- forking ---------------------------------------------------------------------------------- */
+
+/* Block and argument as one graph, so that what they share stays shared. Never in any heap: the
+ * copier reads it like an Array of the forker's. */
+typedef struct ForkPair {
+    uint64_t header;
+    Value words[2];
+} ForkPair;
+
+/* Heap and frame of a new process. */
+static Status fork_fill(PrimCall *c, Process *child, Value block, unsigned argc, Value arg)
+{
+    const Code *code = closure_code(obj_of(block));
+    bool pair = argc > 0 && value_is_ptr(arg);
+    ForkPair both = {obj_header(CLASS_ARRAY, 2, OBJ_SLOTS, 0), {block, arg}};
+    Value root = pair ? value_ptr(&both) : block;
+    STATUS_FORWARD(heap_init_with_copy(&child->heap, c->cx, c->heap, root, interp_base_words(code),
+                                       process_salt(child), &root));
+    Heap *heap = &child->heap;
+    actor_of(c)->copied_words = (size_t)(heap->hi - heap->hp);
+    process_map_home_tokens(heap->hp, heap->hi, HOME_TOKEN_FORK);
+    if (pair) {
+        Object *copy = obj_of(root);
+        root = copy->words[0];
+        arg = copy->words[1];
+    }
+    interp_setup_block(child, root, argc, arg);
+    return STATUS_OK;
+}
+
+static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, int64_t priority)
+{
+    Value block = c->args[0];
+    if (!value_is_kind(block, OBJ_CLOSURE))
+        return prim_error(c, "the receiver is not a block");
+    const Code *code = closure_code(obj_of(block));
+    if (code->nargs > argc)
+        return prim_error(c, "the block needs more arguments");
+    if (priority < TASK_PRIO_HIGH || priority > TASK_PRIO_LOW)
+        return prim_error(c, "priority must be #high, #normal or #low");
+    Process *p = c->process, *child;
+    Status status = process_new(actor_of(c), p->pid, &child);
+    if (status != STATUS_OK)
+        return copy_failed(c, status, VALUE_NIL);
+    status = fork_fill(c, child, block, argc, arg);
+    if (status != STATUS_OK) {
+        process_abandon(actor_of(c), child);
+        return copy_failed(c, status, VALUE_NIL);
+    }
+    child->domain = p->domain;
+    child->priority = (uint8_t)priority;
+    Value pid = child->pid;
+    charge_copy(c);
+    prim_charge(c, 8);
+    process_start(actor_of(c), child, false);
+    return prim_ok(c, pid);
+}
+
+PrimStatus prim_block_fork(PrimCall *c)
+{
+    return fork_block(c, 0, VALUE_NIL, c->process->priority);
+}
+
+PrimStatus prim_block_fork_with(PrimCall *c)
+{
+    return fork_block(c, 1, c->args[1], c->process->priority);
+}
+
+PrimStatus prim_block_fork_at(PrimCall *c)
+{
+    return fork_block(c, 0, VALUE_NIL, value_is_int(c->args[1]) ? value_as_int(c->args[1]) : -1);
+}
+
+PrimStatus prim_block_fork_with_at(PrimCall *c)
+{
+    return fork_block(c, 1, c->args[1], value_is_int(c->args[2]) ? value_as_int(c->args[2]) : -1);
+}
+
+/* ---- the running process ------------------------------------------------------------------------ */
+
+PrimStatus prim_process_current(PrimCall *c) { return prim_ok(c, c->process->pid); }
+
+PrimStatus prim_process_yield(PrimCall *c)
+{
+    if (c->resume->a)
+        return finish(c, c->args[0]);
+    c->resume->a = 1;
+    return PRIM_YIELD;
+}
+
+/* A time in milliseconds as nanoseconds; negative ones are 0, endless ones the end of time. */
+static bool delay_ns(Value ms, uint64_t *ns)
+{
+    if (value_is_int(ms)) {
+        int64_t n = value_as_int(ms);
+        uint64_t most = UINT64_MAX / 1000000;
+        *ns = n <= 0 ? 0 : (uint64_t)n > most ? UINT64_MAX : (uint64_t)n * 1000000;
+        return true;
+    }
+    if (!value_is_float(ms))
+        return false;
+    double d = value_as_float(ms) * 1e6;
+    *ns = !(d > 0) ? 0 : d >= 1.8e19 ? UINT64_MAX : (uint64_t)d;
+    return true;
+}
+
+PrimStatus prim_process_sleep(PrimCall *c)
+{
+    Process *p = c->process;
+    uint64_t ns;
+    if (!delay_ns(c->args[1], &ns))
+        return prim_type_error(c, 1, "Number");
+    if (!fetch(c))
+        return PRIM_YIELD;
+    if (!c->resume->a) {
+        if (ns == 0)
+            return prim_self(c);
+        process_start_timer(actor_of(c), p, ns);
+        c->resume->a = 1;
+    }
+    if (!process_timer_fired(p))
+        return park(c, PROCESS_WAIT_SLEEP);
+    process_stop_timer(actor_of(c), p);
+    return finish(c, c->args[0]);
+}
+
+PrimStatus prim_process_exit_now(PrimCall *c)
+{
+    c->process->exit_reason = c->args[1];
+    c->process->exit_result = c->args[2];
+    return PRIM_EXIT;
+}
+
+/* ---- process-local storage ------------------------------------------------------------------------ */
+
+PrimStatus prim_process_dictionary(PrimCall *c)
+{
+    ProcessExt *ext = c->process->ext;
+    return prim_ok(c, ext ? ext->dictionary : VALUE_NIL);
+}
+
+PrimStatus prim_process_bindings(PrimCall *c)
+{
+    ProcessExt *ext = c->process->ext;
+    return prim_ok(c, ext ? ext->bindings : VALUE_NIL);
+}
+
+PrimStatus prim_process_set_dictionary(PrimCall *c)
+{
+    ProcessExt *ext;
+    Status status = process_ext(actor_of(c), c->process, &ext);
+    if (status != STATUS_OK)
+        return prim_status(c, status, 0);
+    ext->dictionary = c->args[1];
+    return prim_self(c);
+}
+
+PrimStatus prim_process_set_bindings(PrimCall *c)
+{
+    ProcessExt *ext;
+    Status status = process_ext(actor_of(c), c->process, &ext);
+    if (status != STATUS_OK)
+        return prim_status(c, status, 0);
+    ext->bindings = c->args[1];
+    return prim_self(c);
+}
+
+/* ---- messages -------------------------------------------------------------------------------------- */
+
+static PrimStatus send(PrimCall *c, Value selector, Value payload)
+{
+    if (!value_is_pid(c->args[0]))
+        return prim_error(c, "the receiver is not a process");
+    Value culprit = VALUE_NIL;
+    Status status = process_send(actor_of(c), c->process, c->args[0], selector, payload, &culprit);
+    charge_copy(c);
+    if (status == STATUS_OK || status == STATUS_NO_PROCESS)
+        return prim_ok(c, value_bool(status == STATUS_OK));
+    return copy_failed(c, status, culprit);
+}
+
+PrimStatus prim_process_send(PrimCall *c) { return send(c, VALUE_NIL, c->args[1]); }
+
+PrimStatus prim_process_send_with(PrimCall *c)
+{
+    Value selector = c->args[1];
+    StrView text;
+    if (!value_is_symbol(selector)) {
+        if (!prim_text(c, selector, &text))
+            return prim_type_error(c, 1, "Symbol");
+        uint32_t id;
+        PrimStatus st = prim_intern(c, text.data, text.bytes, &id);
+        if (st != PRIM_OK)
+            return st;
+        selector = value_symbol(id);
+    }
+    return send(c, selector, c->args[2]);
+}
+
+/* The oldest message; VALUE_NONE and *st when there is none or something else comes first. */
+static Value take_message(PrimCall *c, PrimStatus *st)
+{
+    *st = PRIM_YIELD;
+    if (!fetch(c))
+        return VALUE_NONE;
+    /* Adopted messages are memory that only a collection gives back, and a loop that does nothing but
+     * receive would never ask for one. Once per message, in case it does not help. */
+    if (heap_wants_collection(c->heap) && !c->resume->b) {
+        c->resume->b = 1;
+        *st = prim_gc(c, 0);
+        return VALUE_NONE;
+    }
+    *st = PRIM_OK;
+    Value message = process_take_message(c->process);
+    if (message != VALUE_NONE) {
+        /* What the sender knew of new code, the receiver of its message knows too (M11). */
+        vm_local_check_version(local_of(c));
+    }
+    return message;
+}
+
+PrimStatus prim_process_receive(PrimCall *c)
+{
+    PrimStatus st;
+    Value message = take_message(c, &st);
+    if (message != VALUE_NONE)
+        return finish(c, message);
+    return st == PRIM_OK ? park(c, PROCESS_WAIT_RECEIVE) : st;
+}
+
+PrimStatus prim_process_try_receive(PrimCall *c)
+{
+    PrimStatus st;
+    Value message = take_message(c, &st);
+    if (message != VALUE_NONE)
+        return finish(c, message);
+    if (st != PRIM_OK)
+        return st;
+    /* Not all that has arrived may be sorted yet. */
+    return process_has_signals(c->process) ? PRIM_YIELD : finish(c, VALUE_NIL);
+}
+
+PrimStatus prim_process_receive_for(PrimCall *c)
+{
+    Process *p = c->process;
+    uint64_t ns;
+    if (!delay_ns(c->args[1], &ns))
+        return prim_type_error(c, 1, "Number");
+    if (ns == 0)
+        return prim_process_try_receive(c);
+    PrimStatus st;
+    Value message = take_message(c, &st);
+    bool fired = c->resume->a && process_timer_fired(p);
+    if (message != VALUE_NONE || (st == PRIM_OK && fired && !process_has_signals(p))) {
+        process_stop_timer(actor_of(c), p);
+        return finish(c, message != VALUE_NONE ? message : VALUE_NIL);
+    }
+    if (st != PRIM_OK)
+        return st;
+    if (!c->resume->a) {
+        process_start_timer(actor_of(c), p, ns);
+        c->resume->a = 1;
+    }
+    return park(c, PROCESS_WAIT_RECEIVE);
+}
+
+/* ---- ends of others ---------------------------------------------------------------------------------- */
+
+/* Waits for the end of args[0]. PRIM_OK: *reason and *result are set; a reason of nil: it has left
+ * no word and its place is taken. */
+static PrimStatus await_end(PrimCall *c, Value *reason, Value *result)
+{
+    Process *p = c->process;
+    Value pid = c->args[0];
+    if (!value_is_pid(pid))
+        return prim_error(c, "the receiver is not a process");
+    if (pid == p->pid)
+        return prim_plain_error(c, "a process cannot wait for its own end");
+    bool gone = false;
+    *result = VALUE_NIL;
+    for (;;) {
+        if (!fetch(c))
+            return PRIM_YIELD;
+        if (process_result(p, pid, reason, result))
+            return PRIM_OK;
+        if (process_has_signals(p))
+            return PRIM_YIELD;
+        if (gone) {
+            *reason = process_gone_reason(actor_of(c), p, pid);
+            return PRIM_OK;
+        }
+        if (c->resume->a)
+            return park(c, PROCESS_WAIT_RESULT);
+        Status status = process_request_result(actor_of(c), p, pid, &gone);
+        if (status != STATUS_OK)
+            return prim_status(c, status, 0);
+        /* gone: what it reported before it went has arrived by now; look once more */
+        c->resume->a = !gone;
+    }
+}
+
+PrimStatus prim_process_wait(PrimCall *c)
+{
+    Value reason, result;
+    PrimStatus st = await_end(c, &reason, &result);
+    return st == PRIM_OK ? finish(c, result) : st;
+}
+
+PrimStatus prim_process_await(PrimCall *c)
+{
+    Value reason, result;
+    PrimStatus st = await_end(c, &reason, &result);
+    if (st != PRIM_OK)
+        return st;
+    /* When this needs a collection, the next call finds the same report again. */
+    Object *pair = prim_new_slots(c, CLASS_ARRAY, 2, &st);
+    if (!pair)
+        return st;
+    pair->words[0] = reason;
+    pair->words[1] = result;
+    return finish(c, value_ptr(pair));
+}
+
+/* Has it ended? PRIM_OK with *ended. */
+static PrimStatus look_at_end(PrimCall *c, bool *ended, Value *reason, Value *result)
+{
+    Process *p = c->process;
+    Value pid = c->args[0];
+    *result = VALUE_NIL;
+    *ended = false;
+    if (!value_is_pid(pid))
+        return prim_error(c, "the receiver is not a process");
+    bool alive = process_is_alive(actor_of(c)->node, pid);
+    if (!fetch(c) || process_has_signals(p))
+        return PRIM_YIELD;
+    *ended = process_result(p, pid, reason, result);
+    if (!*ended && !alive) {
+        *ended = true;
+        *reason = process_gone_reason(actor_of(c), p, pid);
+    }
+    return PRIM_OK;
+}
+
+PrimStatus prim_process_result(PrimCall *c)
+{
+    bool ended;
+    Value reason, result;
+    PrimStatus st = look_at_end(c, &ended, &reason, &result);
+    return st == PRIM_OK ? prim_ok(c, result) : st;
+}
+
+PrimStatus prim_process_exit_reason(PrimCall *c)
+{
+    bool ended;
+    Value reason, result;
+    PrimStatus st = look_at_end(c, &ended, &reason, &result);
+    if (st != PRIM_OK)
+        return st;
+    if (ended && reason == VALUE_NIL)
+        reason = value_symbol(SYM_NOPROC);
+    return prim_ok(c, ended ? reason : VALUE_NIL);
+}
+
+PrimStatus prim_process_is_alive(PrimCall *c)
+{
+    return prim_ok(c, value_bool(process_is_alive(actor_of(c)->node, c->args[0])));
+}
+
+/* ---- ending others --------------------------------------------------------------------------------------- */
+
+static PrimStatus send_exit(PrimCall *c, Value reason, bool kill)
+{
+    if (!value_is_pid(c->args[0]))
+        return prim_error(c, "the receiver is not a process");
+    /* Called again after the slice that delivered a signal to ourselves: unwound by then, unless a
+     * handler holds it up, or our own exit was already on its way. */
+    if (c->resume->a)
+        return finish(c, c->args[0]);
+    Status status = process_send_exit(actor_of(c), c->process, c->args[0], reason, kill);
+    if (status != STATUS_OK && status != STATUS_NO_PROCESS)
+        return copy_failed(c, status, VALUE_NIL);
+    prim_charge(c, 2);
+    if (c->args[0] != c->process->pid)
+        return prim_self(c);
+    c->resume->a = 1;
+    return PRIM_YIELD;
+}
+
+PrimStatus prim_process_exit_other(PrimCall *c) { return send_exit(c, c->args[1], false); }
+
+PrimStatus prim_process_kill(PrimCall *c)
+{
+    return send_exit(c, value_symbol(SYM_KILLED), true);
+}
+
+/* ---- looking at processes ----------------------------------------------------------------------------------- */
+
+PrimStatus prim_process_priority(PrimCall *c)
+{
+    Process *p = process_of_pid(actor_of(c)->node, c->args[0]);
+    return prim_ok(c, p ? value_int(p->priority) : VALUE_NIL);
+}
+
+PrimStatus prim_process_pid_string(PrimCall *c)
+{
+    char text[PROCESS_PID_TEXT];
+    if (!value_is_pid(c->args[0]))
+        return prim_error(c, "the receiver is not a process");
+    return prim_answer_string(c, text, process_pid_text(c->args[0], text));
+}
+
+PrimStatus prim_process_message_count(PrimCall *c)
+{
+    Process *p = process_of_pid(actor_of(c)->node, c->args[0]);
+    if (p == c->process && !fetch(c))
+        return PRIM_YIELD;
+    /* relaxed: a statistic; of others, what they have sorted so far */
+    return prim_ok(c, value_int(p ? (int64_t)__atomic_load_n(&p->nmessages, __ATOMIC_RELAXED) : 0));
+}
+
+PrimStatus prim_process_heap_bytes(PrimCall *c)
+{
+    if (c->args[0] != c->process->pid)
+        return prim_ok(c, VALUE_NIL);
+    return prim_ok(c, value_int((int64_t)heap_bytes(c->heap)));
+}
+
+PrimStatus prim_process_count(PrimCall *c)
+{
+    return prim_ok(c, value_int(actor_process_count(actor_of(c)->node)));
+}
+
+#define LIST_PIECE 128
+#define LIST_SPAN 4096
+
+PrimStatus prim_process_list(PrimCall *c)
+{
+    Value pids[LIST_PIECE];
+    if (!value_is_int(c->args[1]) || value_as_int(c->args[1]) < 0 ||
+        value_as_int(c->args[1]) > UINT32_MAX)
+        return prim_type_error(c, 1, "SmallInteger");
+    PrimStatus st;
+    Object *list = prim_new_slots(c, CLASS_ARRAY, LIST_PIECE + 1, &st);
+    if (!list)
+        return st;
+    uint32_t cursor = (uint32_t)value_as_int(c->args[1]);
+    uint32_t n = actor_list_pids(actor_of(c)->node, &cursor, LIST_SPAN, pids, LIST_PIECE);
+    prim_charge(c, LIST_SPAN / 64);
+    list->words[0] = cursor == UINT32_MAX ? VALUE_NIL : value_int(cursor);
+    memcpy(list->words + 1, pids, n * sizeof *pids);
+    return prim_ok(c, value_ptr(list));
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm.c - creating, starting and ending a virtual machine.
+ *
+ * Start-up: env, symbols, pools, epochs, class table, core classes, process table, scheduler group;
+ * the library is loaded by whoever created the VM; vm_start makes the threads.
+ * Shut-down: vm_stop (any thread), vm_join, vm_destroy: processes, cells, code, tables, memory.
+ * Threads: as class.h says. */
+#include <stdio.h>
+
+#include "cpu.h"
+#include "loader.h"
+#include "output.h"
+#include "vm_int.h"
+
+static const char *const symbol_texts[] = {
+#define VM_SYMBOL_TEXT(id, text) text,
+    VM_SYMBOLS(VM_SYMBOL_TEXT)
+#undef VM_SYMBOL_TEXT
+};
+
+static Status make_symbols(Vm *vm) {
+    for (uint32_t i = 0; i < SYM_COUNT_ - 1; i++) {
+        uint32_t id;
+        STATUS_FORWARD(symtab_intern(vm->symtab, symbol_texts[i], strlen(symbol_texts[i]), &id));
+        if (id != i + 1) {
+            return STATUS_INTERNAL; /* a text stands twice in VM_SYMBOLS */
+        }
+    }
+    return STATUS_OK;
+}
+
+Bytes vm_intern_file(Vm *vm, Bytes file) {
+    uint32_t symbol;
+    if (vm_intern(vm, file, &symbol) != STATUS_OK) {
+        return (Bytes){NULL, 0};
+    }
+    return vm_symbol_text(vm, symbol);
+}
+
+/* ---- schedulers' hooks -------------------------------------------------------------------- */
+
+static Status local_init(Vm *vm, VmLocal *l, Sched *sched) {
+    memset(l, 0, sizeof *l);
+    l->vm = vm;
+    l->code_version = UINT32_MAX;
+    pool_local_init(&l->pool, vm->pools);
+    l->actor = (ActorCtx){.node = vm->actors,
+                          .group = vm->group,
+                          .sched = sched,
+                          .heap = {.env = &vm->heap_env, .pool = &l->pool},
+                          .epoch = epoch_register(vm->epochs)};
+    if (!l->actor.epoch) {
+        pool_local_close(&l->pool);
+        return STATUS_NO_MEMORY;
+    }
+    l->call = (PrimCall){.vm = vm, .cx = &l->actor.heap};
+    return STATUS_OK;
+}
+
+static void local_fini(VmLocal *l) {
+    actor_ctx_close(&l->actor);
+    epoch_unregister(l->actor.epoch);
+    pool_local_close(&l->pool);
+}
+
+Status vm_local_open(Vm *vm, VmLocal **out) {
+    VmLocal *l = env_alloc(vm->env, sizeof *l);
+    if (!l) {
+        return STATUS_NO_MEMORY;
+    }
+    Status status = local_init(vm, l, NULL);
+    if (status != STATUS_OK) {
+        env_free(vm->env, l, sizeof *l);
+        return status;
+    }
+    *out = l;
+    return STATUS_OK;
+}
+
+void vm_local_close(VmLocal *l) {
+    Vm *vm = l->vm;
+    local_fini(l);
+    env_free(vm->env, l, sizeof *l);
+}
+
+static Status on_thread_start(void *ctx, Sched *sched) {
+    Vm *vm = ctx;
+    VmLocal *l;
+    STATUS_FORWARD(vm_local_open(vm, &l));
+    l->actor.sched = sched;
+    sched->user = l;
+    atom_store_rel(&vm->locals[sched->id], l); /* for statistics readers after vm_start */
+    return STATUS_OK;
+}
+
+static void on_thread_stop(void *ctx, Sched *sched) {
+    Vm *vm = ctx;
+    VmLocal *l = sched->user;
+    /* merged under the lock of nobody: each scheduler has its own slot, read after the join */
+    vm->final_counters[sched->id] = l->counters;
+    atom_store_rel(&vm->locals[sched->id], NULL);
+    vm_local_close(l);
+    sched->user = NULL;
+}
+
+static void on_slice_begin(void *ctx, Sched *sched) {
+    (void)ctx;
+    epoch_begin(((VmLocal *)sched->user)->actor.epoch);
+}
+
+static void on_slice_end(void *ctx, Sched *sched) {
+    (void)ctx;
+    VmLocal *l = sched->user;
+    epoch_end(l->actor.epoch);
+    if (epoch_pending(l->actor.epoch) >= 32) {
+        epoch_poll(l->actor.epoch);
+    }
+}
+
+static void on_quiescent(void *ctx, Sched *sched) {
+    Vm *vm = ctx;
+    (void)sched;
+    if (vm->on_quiescent) {
+        vm->on_quiescent(vm->embedder, vm);
+    }
+}
+
+static void on_main_ended(void *ctx, Process *p) {
+    Vm *vm = ctx;
+    if (vm->on_main_ended) {
+        vm->on_main_ended(vm->embedder, p);
+    }
+}
+
+static ActorCtx *actor_ctx_of(Sched *sched) { return &((VmLocal *)sched->user)->actor; }
+
+static void on_abandon_dirty(void *ctx, Process *p) {
+    (void)ctx;
+    interp_abandon_dirty(p);
+}
+
+/* Slots of CrashReason, in the order of its declaration in the library. */
+enum { CRASH_CLASS, CRASH_TEXT, CRASH_SLOTS = 3 };
+
+/* "CLASS: text" of a CrashReason, the class name of anything else. */
+static size_t on_describe(void *ctx, Process *p, Value reason, char *out, size_t n) {
+    Vm *vm = ctx;
+    (void)p;
+    uint32_t cls = value_class_of(reason);
+    Bytes name = vm_symbol_text(vm, vm_class(vm, cls)->short_name);
+    if (name.len == 11 && !memcmp(name.data, "CrashReason", 11) && value_is_kind(reason, OBJ_SLOTS) &&
+        obj_words(obj_of(reason)) == CRASH_SLOTS) {
+        Value *slots = obj_slots(obj_of(reason));
+        StrView text = {(const uint8_t *)"unhandled exception", 19, 19};
+        if (value_is_class(slots[CRASH_CLASS])) {
+            name = vm_symbol_text(vm, vm_class(vm, value_as_class(slots[CRASH_CLASS]))->short_name);
+        }
+        if (value_is_string(slots[CRASH_TEXT])) {
+            text = str_view(slots[CRASH_TEXT]);
+        }
+        int len = snprintf(out, n, "%.*s: %.*s", (int)name.len, name.data,
+                           (int)(text.bytes < 500 ? text.bytes : 500), (const char *)text.data);
+        return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+    }
+    int len = snprintf(out, n, "a %.*s", (int)name.len, name.data);
+    return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+}
+
+/* ---- create and destroy ------------------------------------------------------------------- */
+
+/* A process may take a quarter of what the operating system grants the node. */
+static size_t default_heap_cap(void) { return (size_t)(cpu_memory_bytes() / 4); }
+
+static Status create_parts(Vm *vm, const VmConfig *config) {
+    STATUS_FORWARD(symtab_create(vm->env, 0, 0, &vm->symtab));
+    STATUS_FORWARD(make_symbols(vm));
+    vm->pools = pool_global_create(vm->env, POOL_DEFAULT, 0);
+    vm->epochs = epoch_domain_create(vm->env);
+    vm->memory = env_calloc(vm->env, sizeof *vm->memory);
+    vm->cells = env_calloc(vm->env, sizeof *vm->cells);
+    vm->root_domain = env_calloc(vm->env, sizeof *vm->root_domain);
+    vm->nlocals = config->schedulers ? config->schedulers : cpu_usable();
+    vm->locals = env_calloc(vm->env, vm->nlocals * sizeof *vm->locals);
+    vm->final_counters = env_calloc(vm->env, vm->nlocals * sizeof *vm->final_counters);
+    if (!vm->pools || !vm->epochs || !vm->memory || !vm->cells || !vm->root_domain || !vm->locals ||
+        !vm->final_counters) {
+        return STATUS_NO_MEMORY;
+    }
+    vm->root_domain->rights = AUTH_ALL;
+    vm->domains = vm->root_domain;
+    size_t stack_cap = config->stack_cap_bytes ? config->stack_cap_bytes : (size_t)64 << 20;
+    vm->heap_env = (HeapEnv){
+        .env = vm->env,
+        .pools = vm->pools,
+        .default_cap_bytes = config->heap_cap_bytes ? config->heap_cap_bytes : default_heap_cap(),
+        .stack_cap_bytes = stack_cap + 3 * (size_t)INTERP_STACK_RESERVE_BYTES,
+        .verify = config->verify};
+    STATUS_FORWARD(vm_make_core_classes(vm));
+    STATUS_FORWARD(output_create(vm, &vm->output));
+    SchedConfig sched = {.env = vm->env,
+                         .count = vm->nlocals,
+                         .dirty_max = config->dirty_max,
+                         .hooks = {.thread_start = on_thread_start,
+                                   .thread_stop = on_thread_stop,
+                                   .slice_begin = on_slice_begin,
+                                   .slice_end = on_slice_end,
+                                   .quiescent = on_quiescent},
+                         .hook_ctx = vm,
+                         .name = "maggie",
+                         .sim = config->sim,
+                         .sim_seed = config->sim_seed};
+    STATUS_FORWARD(sched_group_create(&sched, &vm->group));
+    ActorConfig actors = {.env = vm->env,
+                          .heap_env = &vm->heap_env,
+                          .pools = vm->pools,
+                          .symtab = vm->symtab,
+                          .max_processes = config->max_processes,
+                          .run = interp_run,
+                          .ctx_of = actor_ctx_of,
+                          .abandon_dirty = on_abandon_dirty,
+                          .describe = on_describe,
+                          .main_ended = on_main_ended,
+                          .ctx = vm};
+    STATUS_FORWARD(actor_node_create(&actors, &vm->actors));
+    return vm_local_open(vm, &vm->outside);
+}
+
+Status vm_create(const VmConfig *config, Vm **out) {
+    Vm *vm = env_calloc(config->env, sizeof *vm);
+    if (!vm) {
+        return STATUS_NO_MEMORY;
+    }
+    vm->env = config->sim ? &config->sim->env : config->env;
+    vm->sim = config->sim;
+    vm->embedder = config->embedder;
+    vm->on_quiescent = config->quiescent;
+    vm->on_main_ended = config->main_ended;
+    Status status = create_parts(vm, config);
+    if (status != STATUS_OK) {
+        vm_destroy(vm);
+        return status;
+    }
+    *out = vm;
+    return STATUS_OK;
+}
+
+static void free_code(Vm *vm, HeapCtx *cx) {
+    for (Code *code = vm->all_code; code; code = code->next) {
+        code_free_caches(vm, code);
+        if (code->region) {
+            region_free_immortal(cx, code->region);
+        }
+    }
+}
+
+static void free_domains(Vm *vm) {
+    for (Domain *d = vm->domains; d;) {
+        Domain *next = d->next;
+        env_free(vm->env, d->hidden, d->nhidden * sizeof *d->hidden);
+        env_free(vm->env, d, sizeof *d);
+        d = next;
+    }
+}
+
+static void free_memory(Vm *vm) {
+    for (MemChunk *c = vm->memory ? vm->memory->chunks : NULL; c;) {
+        MemChunk *next = c->next;
+        env_free(vm->env, c, c->bytes);
+        c = next;
+    }
+    env_free(vm->env, vm->memory, sizeof *vm->memory);
+}
+
+void vm_destroy(Vm *vm) {
+    Env *env = vm->env;
+    /* the group first: in a simulated VM this runs the thread_stop hooks */
+    if (vm->group) {
+        sched_group_destroy(vm->group);
+    }
+    if (vm->outside) {
+        HeapCtx *cx = &vm->outside->actor.heap;
+        if (vm->actors) {
+            actor_node_destroy(vm->actors, &vm->outside->actor);
+        }
+        vm_free_cells(vm, cx);
+        free_code(vm, cx);
+        vm_local_close(vm->outside);
+    }
+    if (vm->output) {
+        output_destroy(vm->output);
+    }
+    if (vm->epochs) {
+        epoch_domain_destroy(vm->epochs);
+    }
+    if (vm->memory) {
+        vm_free_dicts(vm);
+    }
+    traits_free(vm);
+    free_domains(vm);
+    free_memory(vm);
+    if (vm->pools) {
+        pool_global_destroy(vm->pools);
+    }
+    if (vm->symtab) {
+        symtab_destroy(vm->symtab);
+    }
+    env_free(env, vm->cells, sizeof *vm->cells);
+    env_free(env, vm->locals, vm->nlocals * sizeof *vm->locals);
+    env_free(env, vm->final_counters, vm->nlocals * sizeof *vm->final_counters);
+    env_free(env, vm, sizeof *vm);
+}
+
+Status vm_start(Vm *vm) { return sched_start(vm->group); }
+void vm_stop(Vm *vm) { sched_stop(vm->group); }
+void vm_join(Vm *vm) { sched_join(vm->group); }
+
+/* ---- from outside ------------------------------------------------------------------------- */
+
+void vm_unpark(Vm *vm, Value pid) {
+    lock_acquire(&vm->outside_lock);
+    VmLocal *l = vm->outside;
+    epoch_begin(l->actor.epoch);
+    Process *p = process_of_pid(vm->actors, pid);
+    if (p) {
+        process_unpark(&l->actor, p);
+    }
+    epoch_end(l->actor.epoch);
+    lock_release(&vm->outside_lock);
+}
+
+Status vm_spawn_code(VmLocal *l, Code *code, Value receiver, unsigned argc, const Value *args,
+                     Value *pid) {
+    Process *p;
+    STATUS_FORWARD(process_new(&l->actor, VALUE_NIL, &p));
+    size_t words = code->nregs + 2 * HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS;
+    Status status = heap_init(&p->heap, &l->actor.heap, words, process_salt(p));
+    if (status != STATUS_OK) {
+        process_abandon(&l->actor, p);
+        return status;
+    }
+    p->domain = l->vm->root_domain;
+    p->flags |= PROCESS_F_MAIN;
+    interp_setup_code(p, code, receiver, argc, args);
+    *pid = p->pid;
+    process_start(&l->actor, p, false);
+    return STATUS_OK;
+}
