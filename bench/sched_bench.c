@@ -20,10 +20,10 @@ typedef struct Bench {
     Env env;
     SchedGroup *group;
     uint32_t count;
-    uint64_t left;    /* tasks not yet done; atomic */
+    uint64_t left; /* tasks not yet done; atomic */
     uint64_t start_ns;
     uint64_t stop_ns;
-    uint32_t rung;    /* futex of the wake-up row */
+    uint32_t rung; /* futex of the wake-up row */
     PoolGlobal *pool;
 } Bench;
 
@@ -35,10 +35,7 @@ typedef struct Player {
     Timer timer;
 } Player;
 
-static uint64_t now_ns(const Bench *bench)
-{
-    return env_now_ns(&bench->env);
-}
+static uint64_t now_ns(const Bench *bench) { return env_now_ns(&bench->env); }
 
 static TaskVerdict finish(Player *player, Sched *sched)
 {
@@ -227,8 +224,7 @@ int main(int argc, char **argv)
     double values[RUNS];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (int run = 0; run < RUNS; run++)
-            values[run] =
-                play(&bench, rows[i].run, rows[i].tasks, rows[i].first, rows[i].rounds);
+            values[run] = play(&bench, rows[i].run, rows[i].tasks, rows[i].first, rows[i].rounds);
         printf("%-40s %10.1f\n", rows[i].name, median(values));
     }
     for (int run = 0; run < RUNS; run++)

@@ -2,8 +2,8 @@
 /* atomics.h - the one place for atomic operations on shared words.
  * Words are plain integers or pointers; every access that can race goes through these macros, and
  * the place of use says what it publishes and what it pairs with. They are C11 operations (compiler
- * builtins), so ThreadSanitizer follows them; the only thing it cannot follow, a full fence, takes a
- * word and becomes a read-modify-write of it there (see atom_fence_full).
+ * builtins), so ThreadSanitizer follows them; the only thing it cannot follow, a full fence, takes
+ * a word and becomes a read-modify-write of it there (see atom_fence_full).
  * Threads: any. */
 #ifndef MAGGIE_ATOMICS_H
 #define MAGGIE_ATOMICS_H

@@ -39,8 +39,8 @@ static Status buf_grow(Buf *buf, size_t need)
         cap = cap <= SIZE_MAX / 2 ? cap * 2 : need;
     if (cap > buf->limit + 1)
         cap = buf->limit + 1;
-    char *data = buf->data ? env_realloc(buf->env, buf->data, buf->cap, cap)
-                           : env_alloc(buf->env, cap);
+    char *data =
+        buf->data ? env_realloc(buf->env, buf->data, buf->cap, cap) : env_alloc(buf->env, cap);
     if (!data)
         return buf->status = STATUS_NO_MEMORY;
     buf->data = data;
@@ -81,15 +81,9 @@ Status buf_put(Buf *buf, const void *bytes, size_t n)
     return STATUS_OK;
 }
 
-Status buf_put_byte(Buf *buf, char byte)
-{
-    return buf_put(buf, &byte, 1);
-}
+Status buf_put_byte(Buf *buf, char byte) { return buf_put(buf, &byte, 1); }
 
-Status buf_puts(Buf *buf, const char *text)
-{
-    return buf_put(buf, text, strlen(text));
-}
+Status buf_puts(Buf *buf, const char *text) { return buf_put(buf, text, strlen(text)); }
 
 Status buf_put_utf8(Buf *buf, uint32_t codepoint)
 {

@@ -11,7 +11,8 @@
 /* The smaller of the affinity mask and the cgroup (v2 or v1) CPU quota rounded up; at least 1. */
 uint32_t cpu_usable(void);
 
-/* Memory the operating system grants: the smaller of physical memory and the cgroup limit, bytes. */
+/* Memory the operating system grants: the smaller of physical memory and the cgroup limit,
+ * bytes. */
 uint64_t cpu_memory_bytes(void);
 
 /* Parses the text of a cgroup v2 cpu.max ("max 100000", "150000 100000"): cores rounded up, or 0

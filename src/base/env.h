@@ -53,24 +53,15 @@ typedef struct Env {
 void env_system_init(Env *env);
 
 /* A fresh reading of the monotonic clock (about 22 ns). Any thread. */
-static inline uint64_t env_now_ns(const Env *env)
-{
-    return env->monotonic_ns(env->ctx);
-}
+static inline uint64_t env_now_ns(const Env *env) { return env->monotonic_ns(env->ctx); }
 
-static inline uint64_t env_wall_ns(const Env *env)
-{
-    return env->wall_ns(env->ctx);
-}
+static inline uint64_t env_wall_ns(const Env *env) { return env->wall_ns(env->ctx); }
 
 /* 64 unpredictable bits. Aborts when the system has none to give: a predictable number in place
  * of a random one would be worse. Any thread. */
 uint64_t env_random_u64(const Env *env);
 
-static inline void *env_alloc(const Env *env, size_t n)
-{
-    return env->alloc(env->ctx, n);
-}
+static inline void *env_alloc(const Env *env, size_t n) { return env->alloc(env->ctx, n); }
 
 /* As env_alloc, zeroed. */
 void *env_calloc(const Env *env, size_t n);

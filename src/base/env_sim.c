@@ -5,10 +5,7 @@
 
 #include <string.h>
 
-static uint64_t sim_monotonic_ns(void *ctx)
-{
-    return ((EnvSim *)ctx)->now_ns;
-}
+static uint64_t sim_monotonic_ns(void *ctx) { return ((EnvSim *)ctx)->now_ns; }
 
 static uint64_t sim_wall_ns(void *ctx)
 {

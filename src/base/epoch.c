@@ -23,10 +23,7 @@ struct EpochDomain {
     EpochRecord *idle; /* returned records */
 };
 
-static size_t round_up_line(size_t n)
-{
-    return (n + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
+static size_t round_up_line(size_t n) { return (n + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1); }
 
 EpochDomain *epoch_domain_create(const Env *env)
 {
@@ -123,10 +120,7 @@ void epoch_unregister(EpochRecord *record)
     lock_release(&domain->lock);
 }
 
-void epoch_begin(EpochRecord *record)
-{
-    epoch_core_begin(record->core);
-}
+void epoch_begin(EpochRecord *record) { epoch_core_begin(record->core); }
 
 void epoch_end(EpochRecord *record)
 {
@@ -134,10 +128,7 @@ void epoch_end(EpochRecord *record)
     epoch_core_end(record->core);
 }
 
-bool epoch_active(const EpochRecord *record)
-{
-    return epoch_core_active(record->core);
-}
+bool epoch_active(const EpochRecord *record) { return epoch_core_active(record->core); }
 
 void epoch_defer(EpochRecord *record, EpochEntry *entry, EpochFn fn, void *arg)
 {
@@ -156,10 +147,7 @@ bool epoch_poll(EpochRecord *record)
     return epoch_core_poll(record->core);
 }
 
-uint32_t epoch_pending(const EpochRecord *record)
-{
-    return epoch_core_pending(record->core);
-}
+uint32_t epoch_pending(const EpochRecord *record) { return epoch_core_pending(record->core); }
 
 void epoch_barrier(EpochRecord *record)
 {

@@ -2,15 +2,16 @@
 /* epoch_c11.c - epoch sections in C11 atomics, for builds in which every order must be visible to
  * ThreadSanitizer. Classic three-epoch scheme, simple before fast.
  *
- * Why it is right. Advancing from n to n + 1 reads the epoch, then every pin by a read-modify-write,
- * then moves the epoch by compare-and-swap, and is refused while a section is pinned at another epoch
- * than n. An entry of epoch e runs when the epoch is e + 2 or later, so two whole advances, the first
- * one ending and the second one wholly, lie after the read-modify-write with which defer read e.
- * Take a reader whose section is open then. If the second advance saw its pin, the pin was e + 1: the
- * reader loaded an epoch that was made after defer's read, so the unlinking happened before the
- * section. If it did not see the pin, the reader's exchange came later in the order of that word and
- * so the unlinking, which happened before the advance began, is seen by the section. Either way the
- * reader cannot have found the object.
+ * Why it is right. Advancing from n to n + 1 reads the epoch, then every pin by a
+ * read-modify-write, then moves the epoch by compare-and-swap, and is refused while a section is
+ * pinned at another epoch than n. An entry of epoch e runs when the epoch is e + 2 or later, so
+ * two whole advances, the first one ending and the second one wholly, lie after the
+ * read-modify-write with which defer read e. Take a reader whose section is open then. If the
+ * second advance saw its pin, the pin was e + 1: the reader loaded an epoch that was made after
+ * defer's read, so the unlinking happened before the section. If it did not see the pin, the
+ * reader's exchange came later in the order of that word and so the unlinking, which happened
+ * before the advance began, is seen by the section. Either way the reader cannot have found the
+ * object.
  * Threads: see epoch.h. */
 #include "epoch_int.h"
 
@@ -22,8 +23,8 @@
 
 struct EpochCoreRecord {
     uint64_t pin; /* 0 outside, else epoch * 2 + 1. Writer: owner. Reader: advance of any thread */
-    uint32_t depth;   /* owner */
-    uint32_t pending; /* owner */
+    uint32_t depth;     /* owner */
+    uint32_t pending;   /* owner */
     EpochEntry *oldest; /* owner; in the order of epochs. link[0]: next, link[1]: epoch */
     EpochEntry *newest;
     EpochCore *core;
@@ -35,15 +36,9 @@ struct EpochCore {
     EpochCoreRecord *records; /* push only */
 };
 
-size_t epoch_core_size(void)
-{
-    return sizeof(EpochCore);
-}
+size_t epoch_core_size(void) { return sizeof(EpochCore); }
 
-size_t epoch_core_record_size(void)
-{
-    return sizeof(EpochCoreRecord);
-}
+size_t epoch_core_record_size(void) { return sizeof(EpochCoreRecord); }
 
 void epoch_core_init(EpochCore *core)
 {
@@ -79,10 +74,7 @@ void epoch_core_end(EpochCoreRecord *record)
     atom_store_rel(&record->pin, (uint64_t)0);
 }
 
-bool epoch_core_active(const EpochCoreRecord *record)
-{
-    return record->depth > 0;
-}
+bool epoch_core_active(const EpochCoreRecord *record) { return record->depth > 0; }
 
 void epoch_core_defer(EpochCoreRecord *record, EpochEntry *entry)
 {
@@ -139,15 +131,9 @@ bool epoch_core_poll(EpochCoreRecord *record)
     return run_until(record, advance(record->core) - 2);
 }
 
-uint32_t epoch_core_pending(const EpochCoreRecord *record)
-{
-    return record->pending;
-}
+uint32_t epoch_core_pending(const EpochCoreRecord *record) { return record->pending; }
 
-void epoch_core_reclaim(EpochCoreRecord *record)
-{
-    (void)run_until(record, UINT64_MAX);
-}
+void epoch_core_reclaim(EpochCoreRecord *record) { (void)run_until(record, UINT64_MAX); }
 
 #else
 typedef int EpochC11Unused;

@@ -20,20 +20,11 @@ _Static_assert(sizeof(ck_epoch_entry_t) <= sizeof(((EpochEntry *)0)->link),
                "ck's entry lives in EpochEntry.link");
 _Static_assert(offsetof(EpochEntry, link) == 0, "the ck entry is the start of the EpochEntry");
 
-size_t epoch_core_size(void)
-{
-    return sizeof(EpochCore);
-}
+size_t epoch_core_size(void) { return sizeof(EpochCore); }
 
-size_t epoch_core_record_size(void)
-{
-    return sizeof(EpochCoreRecord);
-}
+size_t epoch_core_record_size(void) { return sizeof(EpochCoreRecord); }
 
-void epoch_core_init(EpochCore *core)
-{
-    ck_epoch_init(&core->ck);
-}
+void epoch_core_init(EpochCore *core) { ck_epoch_init(&core->ck); }
 
 void epoch_core_record_init(EpochCore *core, EpochCoreRecord *record)
 {
@@ -48,10 +39,7 @@ void epoch_core_begin(EpochCoreRecord *record)
     ck_pr_fence_load();
 }
 
-void epoch_core_end(EpochCoreRecord *record)
-{
-    ck_epoch_end(&record->ck, NULL);
-}
+void epoch_core_end(EpochCoreRecord *record) { ck_epoch_end(&record->ck, NULL); }
 
 bool epoch_core_active(const EpochCoreRecord *record)
 {
@@ -82,15 +70,9 @@ bool epoch_core_poll(EpochCoreRecord *record)
     return record->ck.n_dispatch != before;
 }
 
-uint32_t epoch_core_pending(const EpochCoreRecord *record)
-{
-    return record->ck.n_pending;
-}
+uint32_t epoch_core_pending(const EpochCoreRecord *record) { return record->ck.n_pending; }
 
-void epoch_core_reclaim(EpochCoreRecord *record)
-{
-    ck_epoch_reclaim(&record->ck);
-}
+void epoch_core_reclaim(EpochCoreRecord *record) { ck_epoch_reclaim(&record->ck); }
 
 #else
 typedef int EpochCkUnused;

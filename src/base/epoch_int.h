@@ -13,7 +13,7 @@
 #define MAGGIE_EPOCH_C11 1
 #endif
 
-typedef struct EpochCore EpochCore;         /* domain part of the implementation */
+typedef struct EpochCore EpochCore; /* domain part of the implementation */
 typedef struct EpochCoreRecord EpochCoreRecord;
 
 /* Sizes, since the structs are the implementation's own. */
@@ -34,9 +34,6 @@ uint32_t epoch_core_pending(const EpochCoreRecord *record);
 /* Runs everything at once; nobody is inside a section any more. */
 void epoch_core_reclaim(EpochCoreRecord *record);
 
-static inline void epoch_entry_run(EpochEntry *entry)
-{
-    entry->fn(entry, entry->arg);
-}
+static inline void epoch_entry_run(EpochEntry *entry) { entry->fn(entry, entry->arg); }
 
 #endif

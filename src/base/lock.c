@@ -47,7 +47,4 @@ void lock_acquire_slow(Lock *lock)
         futex_wait(&lock->word, 2u, UINT64_MAX);
 }
 
-void lock_release_slow(Lock *lock)
-{
-    futex_wake(&lock->word, 1);
-}
+void lock_release_slow(Lock *lock) { futex_wake(&lock->word, 1); }

@@ -18,7 +18,10 @@ typedef struct Lock {
     uint32_t word;
 } Lock;
 
-#define LOCK_INIT {0}
+#define LOCK_INIT                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* Slow halves; use lock_acquire and lock_release. */
 void lock_acquire_slow(Lock *lock);

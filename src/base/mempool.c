@@ -29,23 +29,24 @@
 struct PoolGlobal {
     const Env *env;
     bool malloc_mode;
-    Lock lock; /* level 4; protects everything below */
+    Lock lock;                            /* level 4; protects everything below */
     PoolBlock *batches[POOL_CLASS_COUNT]; /* also read without the lock, as a hint */
-    char *span_next; /* rest of the current slab */
+    char *span_next;                      /* rest of the current slab */
     char *span_end;
     char **slabs;
     size_t slab_count;
     size_t slab_room;
     uint64_t slab_bytes_max;
     PoolLocal *locals;
-    int64_t live_closed;    /* live_bytes of locals that were closed */
+    int64_t live_closed; /* live_bytes of locals that were closed */
     uint64_t batches_closed;
-    uint64_t big_bytes;     /* atomic, relaxed: a statistic */
+    uint64_t big_bytes; /* atomic, relaxed: a statistic */
 };
 
 _Static_assert(sizeof(PoolBlock) <= POOL_SIZE_MIN, "links fit into the smallest block");
 _Static_assert(POOL_SLAB_SIZE % POOL_SPAN_SIZE == 0, "spans fill a slab");
-_Static_assert(POOL_SIZE_MIN << (POOL_CLASS_COUNT - 1) == POOL_SIZE_MAX, "classes reach the maximum");
+_Static_assert(POOL_SIZE_MIN << (POOL_CLASS_COUNT - 1) == POOL_SIZE_MAX,
+               "classes reach the maximum");
 
 /* --- global ---------------------------------------------------------------------------------- */
 
@@ -369,10 +370,7 @@ void pool_shared_init(PoolShared *shared, PoolGlobal *global)
     pool_local_init(&shared->local, global);
 }
 
-void pool_shared_close(PoolShared *shared)
-{
-    pool_local_close(&shared->local);
-}
+void pool_shared_close(PoolShared *shared) { pool_local_close(&shared->local); }
 
 void *pool_shared_alloc(PoolShared *shared, uint32_t size_class)
 {

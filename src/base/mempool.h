@@ -63,10 +63,10 @@ typedef struct PoolShared {
 } PoolShared;
 
 typedef struct PoolStats {
-    int64_t live_bytes;   /* in the hands of users */
-    uint64_t slab_bytes;  /* mapped */
-    uint64_t big_bytes;   /* blocks above POOL_SIZE_MAX */
-    uint64_t batches;     /* trips to the global pool */
+    int64_t live_bytes;  /* in the hands of users */
+    uint64_t slab_bytes; /* mapped */
+    uint64_t big_bytes;  /* blocks above POOL_SIZE_MAX */
+    uint64_t batches;    /* trips to the global pool */
 } PoolStats;
 
 /* The class for `n` bytes (0 < n <= POOL_SIZE_MAX). */
@@ -75,10 +75,7 @@ static inline uint32_t pool_class_of(size_t n)
     return n <= POOL_SIZE_MIN ? 0 : (uint32_t)(64 - __builtin_clzll((n - 1) >> 6));
 }
 
-static inline size_t pool_class_size(uint32_t size_class)
-{
-    return POOL_SIZE_MIN << size_class;
-}
+static inline size_t pool_class_size(uint32_t size_class) { return POOL_SIZE_MIN << size_class; }
 
 /* Returns new, or NULL. `slab_bytes_max` bounds the mapped slabs (0: no bound). */
 PoolGlobal *pool_global_create(const Env *env, PoolMode mode, uint64_t slab_bytes_max);
@@ -103,7 +100,8 @@ struct PoolBlock {
     uint64_t batch_count;  /* first block of a batch in the global stack: its length */
 };
 
-/* Returns new (free with pool_free of the same class, from any local) or NULL when memory is out. */
+/* Returns new (free with pool_free of the same class, from any local) or NULL when memory is
+ * out. */
 static inline void *pool_alloc(PoolLocal *local, uint32_t size_class)
 {
 #if !MAGGIE_ASAN

@@ -10,10 +10,7 @@ typedef struct Rng {
     uint64_t state;
 } Rng;
 
-static inline void rng_init(Rng *rng, uint64_t seed)
-{
-    rng->state = seed;
-}
+static inline void rng_init(Rng *rng, uint64_t seed) { rng->state = seed; }
 
 static inline uint64_t rng_next(Rng *rng)
 {

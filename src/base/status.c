@@ -22,12 +22,6 @@ static const StatusRow *status_row(Status status)
     return index < (unsigned)STATUS_COUNT ? &status_rows[index] : &status_unknown;
 }
 
-const char *status_text(Status status)
-{
-    return status_row(status)->text;
-}
+const char *status_text(Status status) { return status_row(status)->text; }
 
-const char *status_name(Status status)
-{
-    return status_row(status)->name;
-}
+const char *status_name(Status status) { return status_row(status)->name; }

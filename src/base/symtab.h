@@ -24,8 +24,7 @@ typedef struct SymtabName {
 } SymtabName;
 
 /* Returns new; 0 limits mean the defaults. */
-MUST_CHECK Status symtab_create(const Env *env, uint32_t count_max, size_t bytes_max,
-                                Symtab **out);
+MUST_CHECK Status symtab_create(const Env *env, uint32_t count_max, size_t bytes_max, Symtab **out);
 void symtab_destroy(Symtab *table);
 
 /* Finds or adds. Fails with STATUS_SYMBOL_LIMIT, STATUS_TOO_BIG (name too long) or

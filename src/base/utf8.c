@@ -14,10 +14,7 @@ static uint64_t load8(const char *p)
     return word;
 }
 
-static bool is_tail(unsigned char byte)
-{
-    return (byte & 0xC0) == 0x80;
-}
+static bool is_tail(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
 /* Length of the leading run of ASCII, at eight bytes a step. */
 static size_t ascii_run(const char *bytes, size_t n)
@@ -30,26 +27,18 @@ static size_t ascii_run(const char *bytes, size_t n)
     return i;
 }
 
-bool utf8_is_ascii(const char *bytes, size_t n)
-{
-    return ascii_run(bytes, n) == n;
-}
+bool utf8_is_ascii(const char *bytes, size_t n) { return ascii_run(bytes, n) == n; }
 
 /* Lowest allowed second byte rules out overlong forms, highest rules out surrogates and what lies
  * beyond U+10FFFF (Unicode standard, table 3-7). */
 static bool second_ok(unsigned char first, unsigned char second)
 {
     switch (first) {
-    case 0xE0:
-        return second >= 0xA0 && second <= 0xBF;
-    case 0xED:
-        return second >= 0x80 && second <= 0x9F;
-    case 0xF0:
-        return second >= 0x90 && second <= 0xBF;
-    case 0xF4:
-        return second >= 0x80 && second <= 0x8F;
-    default:
-        return is_tail(second);
+    case 0xE0: return second >= 0xA0 && second <= 0xBF;
+    case 0xED: return second >= 0x80 && second <= 0x9F;
+    case 0xF0: return second >= 0x90 && second <= 0xBF;
+    case 0xF4: return second >= 0x80 && second <= 0x8F;
+    default: return is_tail(second);
     }
 }
 

@@ -24,7 +24,8 @@ bool utf8_is_ascii(const char *bytes, size_t n);
  * not start with a valid one. */
 size_t utf8_decode(const char *bytes, size_t n, uint32_t *codepoint);
 
-/* Writes the code point to `out` (room for 4): answers its length, or 0 for what cannot be encoded. */
+/* Writes the code point to `out` (room for 4): answers its length, or 0 for what cannot be
+ * encoded. */
 size_t utf8_encode(uint32_t codepoint, char *out);
 
 /* Byte offset of the code point with this 0-based index in valid UTF-8; n when there are fewer. */
@@ -44,12 +45,9 @@ static inline uint32_t utf8_next(const char **cursor)
     size_t width = utf8_width((char)p[0]);
     *cursor += width;
     switch (width) {
-    case 1:
-        return p[0];
-    case 2:
-        return (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3Fu);
-    case 3:
-        return (uint32_t)(p[0] & 0x0F) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+    case 1: return p[0];
+    case 2: return (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3Fu);
+    case 3: return (uint32_t)(p[0] & 0x0F) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
     default:
         return (uint32_t)(p[0] & 0x07) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 |
                (p[3] & 0x3Fu);

@@ -7,8 +7,8 @@
  * No wake-up is lost. The sleeper counts itself in `idle` (a read-modify-write) and then looks; a
  * waker makes its work visible, then fences on the same word, then reads it. One of the two comes
  * first in the order of that word: either the sleeper's look sees the work, or the waker sees the
- * sleeper. The same with the spinner's bit: who finds it set relies on the spinner, and the spinner,
- * after taking its bit back, looks (by registering) or has found work and checks for more.
+ * sleeper. The same with the spinner's bit: who finds it set relies on the spinner, and the
+ * spinner, after taking its bit back, looks (by registering) or has found work and checks for more.
  * That holds for what comes from outside and for what overflows to the global lists. The rings of a
  * running scheduler need less: their owner runs them anyway, so a late wake-up only costs time.
  * Nobody is woken for a short ring, and the sleeper's look ignores it too; for a long one the owner
@@ -152,7 +152,9 @@ bool idle_try_spin(SchedImpl *s)
     /* Relaxed: the compare-and-swap below checks it. */
     uint32_t idle = atom_load_rlx(&group->idle);
     do {
-        if (idle & IDLE_SPINNER_MASK)
+        /* With all others asleep there is nobody to steal from, and who makes something ready from
+         * outside wakes us: spinning after each tick of a timer would keep an idle node warm. */
+        if ((idle & IDLE_SPINNER_MASK) || idle / IDLE_SLEEPER >= group->count - 1)
             return false;
     } while (!atom_cas_weak(&group->idle, &idle, idle + IDLE_SPINNER));
     s->spinning = true;
@@ -227,7 +229,8 @@ void idle_unregister(SchedImpl *s)
 /* Nobody is alive: is there nothing either that will wake somebody? */
 static bool nothing_left(const SchedGroup *group)
 {
-    /* Relaxed: all who could change these were counted in `alive`, whose last change we have read. */
+    /* Relaxed: all who could change these were counted in `alive`, whose last change we have
+     * read. */
     if (atom_load_rlx(&group->inject) || atom_load_rlx(&group->global_count) > 0)
         return false;
     for (uint32_t i = 0; i < group->count; i++) {
@@ -251,19 +254,18 @@ void idle_left(SchedImpl *s)
         group->hooks.quiescent(group->hook_ctx, &s->pub);
 }
 
-void idle_back(SchedImpl *s)
-{
-    (void)atom_add_seq(&s->pub.group->alive, 1u);
-}
+void idle_back(SchedImpl *s) { (void)atom_add_seq(&s->pub.group->alive, 1u); }
 
 void idle_source_gone(SchedGroup *group)
 {
-    /* Brought to zero by somebody who is no scheduler: one of them must wake and see the silence. */
+    /* Brought to zero by somebody who is no scheduler: one of them must wake and see the
+     * silence. */
     if (atom_sub_seq(&group->alive, 1u) == 1)
         (void)idle_wake_one(group, 0);
 }
 
-/* --- the whole way, for threads ---------------------------------------------------------------- */
+/* --- the whole way, for threads
+ * ---------------------------------------------------------------- */
 
 /* At most one idle scheduler keeps watch while others run: it naps instead of sleeping. An idle
  * group has no watch, so it costs nothing. */
@@ -337,7 +339,8 @@ Task *idle_wait(SchedImpl *s)
     return task;
 }
 
-/* --- at the end of a slice ---------------------------------------------------------------------- */
+/* --- at the end of a slice
+ * ---------------------------------------------------------------------- */
 
 /* Something waited through the whole slice while nobody took from any queue. */
 static bool queue_waited(const SchedImpl *s)

@@ -159,7 +159,8 @@ static uint32_t global_level(SchedImpl *s, const SchedGroup *group)
 Task *runq_take_global(SchedImpl *s)
 {
     SchedGroup *group = s->pub.group;
-    /* Relaxed: a hint. What is added after this look is seen at the next pick or before sleeping. */
+    /* Relaxed: a hint. What is added after this look is seen at the next pick or before
+     * sleeping. */
     if (atom_load_rlx(&group->global_count) == 0)
         return NULL;
     lock_acquire(&group->global_lock);

@@ -121,7 +121,8 @@ static Task *pick_next(SchedImpl *s)
     return NULL;
 }
 
-/* Counts whom the choice of `level` passes over, and gives the turn to one that has waited enough. */
+/* Counts whom the choice of `level` passes over, and gives the turn to one that has waited
+ * enough. */
 static uint32_t fair_level(SchedImpl *s, uint32_t level)
 {
 #ifdef MAGGIE_MUTANT_SCHED_NO_LOW
@@ -460,10 +461,7 @@ void sched_group_destroy(SchedGroup *group)
 
 /* --- small questions -------------------------------------------------------------------------- */
 
-uint32_t sched_count(const SchedGroup *group)
-{
-    return group->count;
-}
+uint32_t sched_count(const SchedGroup *group) { return group->count; }
 
 Sched *sched_at(SchedGroup *group, uint32_t id)
 {
@@ -471,10 +469,7 @@ Sched *sched_at(SchedGroup *group, uint32_t id)
     return &group_sched(group, id)->pub;
 }
 
-uint64_t sched_clock(const Sched *sched)
-{
-    return env_now_ns(sched->group->env);
-}
+uint64_t sched_clock(const Sched *sched) { return env_now_ns(sched->group->env); }
 
 bool sched_should_yield(const Sched *sched, TaskPrio prio)
 {
@@ -482,20 +477,11 @@ bool sched_should_yield(const Sched *sched, TaskPrio prio)
     return (s->nonempty & ((1u << LEVEL_OF_PRIO(prio)) - 1)) != 0;
 }
 
-void sched_hold(SchedGroup *group)
-{
-    (void)atom_add_seq(&group->alive, 1u);
-}
+void sched_hold(SchedGroup *group) { (void)atom_add_seq(&group->alive, 1u); }
 
-void sched_release(SchedGroup *group)
-{
-    idle_source_gone(group);
-}
+void sched_release(SchedGroup *group) { idle_source_gone(group); }
 
-bool sched_is_sim(const SchedGroup *group)
-{
-    return group->sim != NULL;
-}
+bool sched_is_sim(const SchedGroup *group) { return group->sim != NULL; }
 
 void sched_stats(const SchedGroup *group, uint32_t id, SchedStats *stats)
 {

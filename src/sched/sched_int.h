@@ -34,20 +34,20 @@ typedef enum Level {
 #define RING_SIZE 256u /* a power of two */
 #define RING_MASK (RING_SIZE - 1)
 
-#define HANDOVER_MAX 16u        /* run-next switches in a row before the queues get their turn */
-#define GLOBAL_POLL_PICKS 61u   /* the global list is looked at every so many picks */
-#define LOW_TURN 8u             /* low runs once for so many picks of normal */
-#define SKIP_MAX 60u            /* a waiting level is passed over less often than 64 times in a row */
-#define SLICE_TASKS_MAX 32u     /* tasks between two looks at the clock */
-#define STEAL_MIN 8u            /* entries that make a queue worth stealing from at once */
-#define STEAL_AGE_NS 20000u     /* a head that waits longer may be stolen whatever the length */
-#define STUCK_NEXT_NS 100000u   /* no switch for so long: the run-next slot may be taken */
+#define HANDOVER_MAX 16u      /* run-next switches in a row before the queues get their turn */
+#define GLOBAL_POLL_PICKS 61u /* the global list is looked at every so many picks */
+#define LOW_TURN 8u           /* low runs once for so many picks of normal */
+#define SKIP_MAX 60u          /* a waiting level is passed over less often than 64 times in a row */
+#define SLICE_TASKS_MAX 32u   /* tasks between two looks at the clock */
+#define STEAL_MIN 8u          /* entries that make a queue worth stealing from at once */
+#define STEAL_AGE_NS 20000u   /* a head that waits longer may be stolen whatever the length */
+#define STUCK_NEXT_NS 100000u /* no switch for so long: the run-next slot may be taken */
 #define STUCK_TIMER_NS 1000000u /* no switch for so long: its timers are run by others */
 #define SPIN_NS 30000u          /* how long an idle scheduler spins before it sleeps */
 #define WATCH_NS_MIN 2000000u   /* first and longest nap of the idle scheduler that keeps watch */
 #define WATCH_NS_MAX 16000000u
-#define WATCH_SLICES 64u        /* a busy scheduler sees to it every so many slices that one watches */
-#define SEEN_MAX 64u            /* victims a thief remembers */
+#define WATCH_SLICES 64u /* a busy scheduler sees to it every so many slices that one watches */
+#define SEEN_MAX 64u     /* victims a thief remembers */
 
 /* --- timer wheel ------------------------------------------------------------------------------ */
 
@@ -61,17 +61,17 @@ typedef enum Level {
 
 typedef struct Wheel {
     Lock lock; /* level 2 */
-    /* Tick at which the wheel wants to be polled next, WHEEL_NEVER if empty. Written under the lock;
-     * read without it (relaxed: a late look is made up for by the next slice). Never later than the
-     * first timer; may be earlier. */
+    /* Tick at which the wheel wants to be polled next, WHEEL_NEVER if empty. Written under the
+     * lock; read without it (relaxed: a late look is made up for by the next slice). Never later
+     * than the first timer; may be earlier. */
     uint64_t next_tick;
     uint32_t count; /* pending; under the lock; also read without it, as a statistic */
     uint64_t tick;  /* everything up to here has been moved to slot tick & 255 of level 0 */
     TimerLink slots[WHEEL_LEVELS][WHEEL_SLOTS];
     uint64_t used[WHEEL_LEVELS][WHEEL_WORDS]; /* bit set: slot may be non-empty */
     TimerLink cascade[WHEEL_LEVELS]; /* detached slots that are being moved down, piece by piece */
-    Timer *running;               /* its fn is being called, without the lock */
-    Sched *expirer;               /* who is inside wheel_poll; NULL if nobody */
+    Timer *running;                  /* its fn is being called, without the lock */
+    Sched *expirer;                  /* who is inside wheel_poll; NULL if nobody */
 } Wheel;
 
 void wheel_init(Wheel *wheel);
@@ -90,7 +90,8 @@ static inline uint64_t wheel_next_ns(const Wheel *wheel)
 
 /* --- scheduler -------------------------------------------------------------------------------- */
 
-/* The ends of one ring. Owner pushes at tail; owner and thieves take at head by compare-and-swap. */
+/* The ends of one ring. Owner pushes at tail; owner and thieves take at head by
+ * compare-and-swap. */
 typedef struct RingEnds {
     uint32_t head;
     uint32_t tail;
@@ -115,19 +116,20 @@ typedef struct SchedImpl {
     Sched pub; /* first, so that a Sched is its SchedImpl */
 
     /* Owner only. */
-    uint32_t nonempty;   /* bit per level: its ring may hold something (thieves may have emptied it) */
-    uint32_t handovers;  /* run-next switches since the last pick from a queue */
+    uint32_t
+        nonempty; /* bit per level: its ring may hold something (thieves may have emptied it) */
+    uint32_t handovers; /* run-next switches since the last pick from a queue */
     uint32_t picks;
     uint32_t low_turn;
     uint32_t global_turn;
-    bool in_expiry;      /* timers are being expired: what they ready goes to LEVEL_EXPIRED */
-    bool in_slice;       /* between slice_begin and slice_end */
+    bool in_expiry; /* timers are being expired: what they ready goes to LEVEL_EXPIRED */
+    bool in_slice;  /* between slice_begin and slice_end */
     uint32_t skipped[LEVEL_COUNT]; /* picks that passed over this waiting level */
     uint32_t slice_tasks;
-    int64_t slice_work;  /* reductions used in this slice */
+    int64_t slice_work;   /* reductions used in this slice */
     uint32_t slice_heads; /* sum of ring heads when the slice began */
     uint64_t slice_start_ns;
-    uint64_t watch_ns;   /* length of the next nap on watch */
+    uint64_t watch_ns; /* length of the next nap on watch */
     uint64_t idle_since_ns;
     uint32_t steal_from; /* victim to begin with */
     bool spinning;       /* holds the spinner's role */
@@ -145,7 +147,8 @@ typedef struct SchedImpl {
 
     uint32_t sleep_state __attribute__((aligned(CACHE_LINE))); /* SleepState, and the futex */
 
-    SchedStats stats __attribute__((aligned(CACHE_LINE))); /* owner writes, anybody reads, relaxed */
+    SchedStats stats
+        __attribute__((aligned(CACHE_LINE))); /* owner writes, anybody reads, relaxed */
 
     Task *ring[LEVEL_COUNT][RING_SIZE]; /* slots; relaxed, ordered by the ends */
     Wheel wheel;
@@ -205,7 +208,7 @@ struct SchedGroup {
     uint32_t threads_made; /* by sched_start */
     bool joined;
 
-    uint32_t idle __attribute__((aligned(CACHE_LINE)));  /* see IDLE_*; everybody */
+    uint32_t idle __attribute__((aligned(CACHE_LINE))); /* see IDLE_*; everybody */
     uint32_t watcher; /* 1 while some idle scheduler keeps watch; everybody */
 
     Task *inject __attribute__((aligned(CACHE_LINE))); /* stack of tasks from outside; everybody */
@@ -215,7 +218,7 @@ struct SchedGroup {
     uint32_t alive __attribute__((aligned(CACHE_LINE)));
     uint32_t silence_told; /* 1: the quiescent hook was called and nothing has run since */
     uint32_t stopping;
-    uint32_t started;      /* schedulers whose thread_start has returned; the futex of sched_start */
+    uint32_t started; /* schedulers whose thread_start has returned; the futex of sched_start */
     uint32_t start_status; /* first failure of a thread_start */
 
     Lock global_lock __attribute__((aligned(CACHE_LINE))); /* level 1 */
@@ -225,10 +228,7 @@ struct SchedGroup {
     DirtyPool dirty;
 };
 
-static inline SchedImpl *impl_of(Sched *sched)
-{
-    return (SchedImpl *)(void *)sched;
-}
+static inline SchedImpl *impl_of(Sched *sched) { return (SchedImpl *)(void *)sched; }
 
 static inline SchedImpl *group_sched(const SchedGroup *group, uint32_t id)
 {
@@ -282,8 +282,8 @@ bool idle_wake_one(SchedGroup *group, uint32_t from);
 void idle_wake_all(SchedGroup *group);
 
 /* The steps of going idle, in this order; the simulator takes them one at a time. */
-bool idle_try_spin(SchedImpl *s);   /* takes the spinner's role: one scheduler at a time */
-Task *idle_look(SchedImpl *s);      /* looks once for work anywhere: a task, or NULL */
+bool idle_try_spin(SchedImpl *s); /* takes the spinner's role: one scheduler at a time */
+Task *idle_look(SchedImpl *s);    /* looks once for work anywhere: a task, or NULL */
 void idle_end_spin(SchedImpl *s, bool found);
 void idle_register(SchedImpl *s);   /* counts itself among the sleepers */
 bool idle_recheck(SchedImpl *s);    /* work that a waker may not have told us about? */
@@ -335,8 +335,15 @@ void dirty_run(SchedGroup *group, DirtyJob *job);
 /* Folds an event into the trace hash; nothing with threads. */
 static inline void sim_event(SchedGroup *group, uint32_t kind, uint32_t sched, uint64_t what);
 
-enum { SIM_EVENT_RUN = 1, SIM_EVENT_TIMER, SIM_EVENT_DIRTY, SIM_EVENT_WAKE, SIM_EVENT_CLOCK,
-       SIM_EVENT_STEAL, SIM_EVENT_UPPER };
+enum {
+    SIM_EVENT_RUN = 1,
+    SIM_EVENT_TIMER,
+    SIM_EVENT_DIRTY,
+    SIM_EVENT_WAKE,
+    SIM_EVENT_CLOCK,
+    SIM_EVENT_STEAL,
+    SIM_EVENT_UPPER
+};
 
 void sim_fold(SchedGroup *group, uint32_t kind, uint32_t sched, uint64_t what);
 

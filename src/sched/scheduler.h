@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scheduler.h - N schedulers that run Tasks: queues, stealing, sleeping, timers, dirty threads.
- * Knows nothing of Maggie. The same code runs under two drivers: threads, and a simulator that plays
- * N schedulers in one thread from a seed under virtual time.
+ * Knows nothing of Maggie. The same code runs under two drivers: threads, and a simulator that
+ * plays N schedulers in one thread from a seed under virtual time.
  *
  * Life: sched_group_create -> sched_start -> ... -> sched_stop (any thread) -> sched_join ->
  * sched_group_destroy. Under the simulator sched_sim_run takes the place of start, and no join is
@@ -52,16 +52,17 @@ typedef struct SchedHooks {
 } SchedHooks;
 
 typedef struct SchedConfig {
-    const Env *env;       /* borrowed until destroy. Simulator: &sim->env */
-    uint32_t count;       /* schedulers, 1 .. SCHED_COUNT_MAX */
-    uint32_t dirty_max;   /* dirty threads; 0 means SCHED_DIRTY_DEFAULT */
+    const Env *env;     /* borrowed until destroy. Simulator: &sim->env */
+    uint32_t count;     /* schedulers, 1 .. SCHED_COUNT_MAX */
+    uint32_t dirty_max; /* dirty threads; 0 means SCHED_DIRTY_DEFAULT */
     SchedHooks hooks;
     void *hook_ctx;
-    const char *name;     /* prefix of thread names, at most 8 bytes; NULL means "sched" */
-    size_t stack_bytes;   /* of a scheduler thread; 0 means 1 MiB */
-    EnvSim *sim;          /* not NULL: simulator, and no threads are ever made */
+    const char *name;   /* prefix of thread names, at most 8 bytes; NULL means "sched" */
+    size_t stack_bytes; /* of a scheduler thread; 0 means 1 MiB */
+    EnvSim *sim;        /* not NULL: simulator, and no threads are ever made */
     uint64_t sim_seed;
-    bool sim_fixed_slices; /* simulator: every slice has SCHED_REDUCTIONS instead of a drawn length */
+    bool
+        sim_fixed_slices; /* simulator: every slice is of SCHED_REDUCTIONS, not of a drawn length */
 } SchedConfig;
 
 /* Returns new. */
@@ -99,10 +100,7 @@ void sched_ready_next(Sched *self, Task *task);
 
 /* The clock as read at the start of this slice: free, up to a slice old. Own thread. Do not compute
  * deadlines from it (early!): use timer_start_in or sched_clock. */
-static inline uint64_t sched_now(const Sched *sched)
-{
-    return sched->now_ns;
-}
+static inline uint64_t sched_now(const Sched *sched) { return sched->now_ns; }
 
 /* A fresh reading (about 22 ns). */
 uint64_t sched_clock(const Sched *sched);
@@ -119,18 +117,18 @@ void sched_release(SchedGroup *group);
 /* What a scheduler has done; counters only grow. */
 typedef struct SchedStats {
     uint64_t slices;
-    uint64_t switches; /* tasks switched in */
+    uint64_t switches;  /* tasks switched in */
     uint64_t handovers; /* of those, through the run-next slot within a slice */
-    uint64_t steals;   /* successful */
-    uint64_t stolen;   /* tasks got by them */
-    uint64_t wakes;    /* other schedulers woken */
+    uint64_t steals;    /* successful */
+    uint64_t stolen;    /* tasks got by them */
+    uint64_t wakes;     /* other schedulers woken */
     uint64_t sleeps;
-    uint64_t spins;    /* spells of spinning */
+    uint64_t spins;     /* spells of spinning */
     uint64_t overflows; /* half rings moved to the global list */
-    uint64_t timers;   /* expired */
+    uint64_t timers;    /* expired */
     uint64_t stand_ins; /* wheels of stuck schedulers expired for them */
     uint64_t busy_ns;
-    uint64_t idle_ns;  /* asleep or spinning */
+    uint64_t idle_ns; /* asleep or spinning */
 } SchedStats;
 
 /* A snapshot. Any thread. */
@@ -150,14 +148,14 @@ typedef enum SchedSimEnd {
     SCHED_SIM_STEPS,     /* max_steps used up */
 } SchedSimEnd;
 
-/* Plays up to `max_steps` steps (task runs, wake-ups, dirty jobs, jumps of the clock). May be called
- * again; between calls the same thread may make tasks ready with self NULL. The thread_start hooks
- * run in the first call (a failure ends it as SCHED_SIM_STOPPED with *status set), thread_stop in
- * sched_group_destroy. */
+/* Plays up to `max_steps` steps (task runs, wake-ups, dirty jobs, jumps of the clock). May be
+ * called again; between calls the same thread may make tasks ready with self NULL. The
+ * thread_start hooks run in the first call (a failure ends it as SCHED_SIM_STOPPED with *status
+ * set), thread_stop in sched_group_destroy. */
 SchedSimEnd sched_sim_run(SchedGroup *group, uint64_t max_steps, Status *status);
 
-/* Hash over everything that happened: equal seeds and equal inputs give equal hashes. Also folded by
- * sched_sim_trace, so that upper layers can add what they do. */
+/* Hash over everything that happened: equal seeds and equal inputs give equal hashes. Also folded
+ * by sched_sim_trace, so that upper layers can add what they do. */
 uint64_t sched_sim_hash(const SchedGroup *group);
 void sched_sim_trace(SchedGroup *group, uint64_t event);
 

@@ -155,22 +155,14 @@ static void wake_up(SchedImpl *s)
 static void step(SchedImpl *s)
 {
     switch (s->phase) {
-    case SIM_RUN:
-        step_run(s);
-        break;
-    case SIM_SPIN:
-        step_spin(s);
-        break;
+    case SIM_RUN: step_run(s); break;
+    case SIM_SPIN: step_spin(s); break;
     case SIM_REGISTER:
         idle_register(s);
         s->phase = SIM_RECHECK;
         break;
-    case SIM_RECHECK:
-        step_recheck(s);
-        break;
-    case SIM_ASLEEP:
-        wake_up(s);
-        break;
+    case SIM_RECHECK: step_recheck(s); break;
+    case SIM_ASLEEP: wake_up(s); break;
     }
 }
 

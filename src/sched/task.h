@@ -6,7 +6,8 @@
  * that it waits may be made ready, and run, by another scheduler before its run function has
  * returned here; so nothing touches a Task once its run function answered TASK_PARKED or TASK_DONE,
  * and a run function must not touch it either after publishing.
- * Threads: fields by the party that holds the task: its creator, a queue, or the running scheduler. */
+ * Threads: fields by the party that holds the task: its creator, a queue, or the running
+ * scheduler. */
 #ifndef MAGGIE_TASK_H
 #define MAGGIE_TASK_H
 
@@ -35,7 +36,7 @@ typedef enum TaskVerdict {
 typedef TaskVerdict (*TaskRun)(Task *task, Sched *sched);
 
 struct Task {
-    Task *next;        /* link of a list queue; the scheduler's while queued */
+    Task *next; /* link of a list queue; the scheduler's while queued */
     TaskRun run;
     uint32_t trace_id; /* shown in traces; equal seeds must give equal ids, so not an address */
     uint8_t prio;      /* TaskPrio; read when the task is made ready */

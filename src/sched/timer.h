@@ -38,7 +38,7 @@ struct Timer {
     TimerLink link; /* in its slot; under the wheel's lock; first */
     uint64_t deadline_ns;
     TimerFn fn;
-    void *arg; /* the user's */
+    void *arg;    /* the user's */
     Sched *owner; /* whose wheel holds it, or held it last; NULL if never started */
 };
 
@@ -56,8 +56,8 @@ static inline void timer_init(Timer *timer, TimerFn fn, void *arg)
  * expires at the end of this slice. O(1). `sched` is the caller's own scheduler. */
 void timer_start(Sched *sched, Timer *timer, uint64_t deadline_ns);
 
-/* The same, `delay_ns` from now by a fresh reading of the clock (sched_now may be a slice old, which
- * would be early). A delay beyond the end of time is clamped. */
+/* The same, `delay_ns` from now by a fresh reading of the clock (sched_now may be a slice old,
+ * which would be early). A delay beyond the end of time is clamped. */
 void timer_start_in(Sched *sched, Timer *timer, uint64_t delay_ns);
 
 /* True when the timer was pending and now is not: fn will not run for that start. False when it was

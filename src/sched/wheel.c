@@ -22,10 +22,7 @@
 #define SLOT_MASK (WHEEL_SLOTS - 1)
 #define TICK_NS ((uint64_t)1 << WHEEL_TICK_SHIFT)
 
-static uint64_t tick_of_now(uint64_t now_ns)
-{
-    return now_ns >> WHEEL_TICK_SHIFT;
-}
+static uint64_t tick_of_now(uint64_t now_ns) { return now_ns >> WHEEL_TICK_SHIFT; }
 
 static uint64_t tick_of_deadline(uint64_t deadline_ns)
 {
@@ -47,10 +44,7 @@ static void list_init(TimerLink *head)
     head->prev = head;
 }
 
-static bool list_empty(const TimerLink *head)
-{
-    return head->next == head;
-}
+static bool list_empty(const TimerLink *head) { return head->next == head; }
 
 static void list_append(TimerLink *head, Timer *timer)
 {
@@ -126,8 +120,8 @@ static void unmark(Wheel *wheel, uint32_t level, uint32_t slot)
     wheel->used[level][slot / 64] &= ~((uint64_t)1 << (slot % 64));
 }
 
-/* Puts a timer into the slot of its deadline, relative to wheel->tick. Answers the tick at which the
- * wheel must look at that slot. */
+/* Puts a timer into the slot of its deadline, relative to wheel->tick. Answers the tick at which
+ * the wheel must look at that slot. */
 static uint64_t place(Wheel *wheel, Timer *timer)
 {
     uint64_t tick = tick_of_deadline(timer->deadline_ns);
@@ -284,8 +278,8 @@ void timer_start(Sched *sched, Timer *timer, uint64_t deadline_ns)
     assert(!timer->link.next);
     timer->owner = sched;
     timer->deadline_ns = deadline_ns;
-    /* An empty wheel has stood still; start from now, so that the timer gets a fine slot. Not in the
-     * midst of a poll, which has its own idea of the current slot. */
+    /* An empty wheel has stood still; start from now, so that the timer gets a fine slot. Not in
+     * the midst of a poll, which has its own idea of the current slot. */
     uint64_t now_tick = tick_of_now(sched->now_ns);
     if (wheel->count == 0 && !wheel->expirer && wheel->tick < now_tick) {
         forget_marks(wheel);

@@ -19,7 +19,8 @@ static void pieces_come_out_in_order(void **state)
     assert_ok(buf_putf(&buf, "%d-%s", 42, "x"));
     char *room = buf_extend(&buf, 2);
     memcpy(room, "yz", 2);
-    assert_string_equal(buf_cstr(&buf), "ab\xE2\x82\xAC" "42-xyz");
+    assert_string_equal(buf_cstr(&buf), "ab\xE2\x82\xAC"
+                                        "42-xyz");
     for (int i = 0; i < 10000; i++)
         assert_ok(buf_putf(&buf, "%d,", i));
     assert_int_equal(buf.len, 11 + 48890);

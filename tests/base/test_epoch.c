@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_epoch.c - nothing is freed while a section that could see it is open, everything in the end. */
+/* test_epoch.c - nothing is freed while a section that could see it is open, everything in the
+ * end. */
 #include "testkit.h"
 
 #include "env_sim.h"

@@ -24,7 +24,9 @@ static void ids_count_up_and_names_come_back(void **state)
     assert_int_equal(intern(table, "foo"), 1);
     assert_int_equal(intern(table, "at:put:"), 2);
     assert_int_equal(intern(table, ""), 3);
-    assert_int_equal(intern(table, "Gr\xC3\xB6\xC3\x9F" "e"), 4);
+    assert_int_equal(intern(table, "Gr\xC3\xB6\xC3\x9F"
+                                   "e"),
+                     4);
     assert_int_equal(intern(table, "foo"), 1);
     uint32_t id;
     assert_ok(symtab_intern(table, "a\0b", 3, &id));
@@ -35,7 +37,10 @@ static void ids_count_up_and_names_come_back(void **state)
     assert_int_equal(name.chars, 5);
     assert_int_equal(name.hash, hash_fnv32(name.bytes, name.len));
     assert_int_equal(symtab_hash(table, 4), name.hash);
-    assert_memory_equal(name.bytes, "Gr\xC3\xB6\xC3\x9F" "e", 8);
+    assert_memory_equal(name.bytes,
+                        "Gr\xC3\xB6\xC3\x9F"
+                        "e",
+                        8);
     assert_int_equal(symtab_lookup(table, "at:put:", 7), 2);
     assert_int_equal(symtab_lookup(table, "at:put", 6), 0);
     assert_int_equal(symtab_count(table), 6);
@@ -122,7 +127,8 @@ static void lack_of_memory_leaves_the_table_whole(void **state)
             Status status = symtab_intern(table, name, (size_t)n, &id);
             assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
             added += status == STATUS_OK;
-            assert_int_equal(symtab_lookup(table, name, (size_t)n), status == STATUS_OK ? added : 0);
+            assert_int_equal(symtab_lookup(table, name, (size_t)n),
+                             status == STATUS_OK ? added : 0);
         }
         assert_int_equal(symtab_count(table), added);
         symtab_destroy(table);

@@ -5,10 +5,7 @@
 #include "rng.h"
 #include "utf8.h"
 
-static bool valid(const char *bytes, size_t n)
-{
-    return utf8_check(bytes, n, NULL);
-}
+static bool valid(const char *bytes, size_t n) { return utf8_check(bytes, n, NULL); }
 
 static void every_code_point_survives_a_round_trip(void **state)
 {
@@ -34,10 +31,26 @@ static void malformed_bytes_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\x80",         "\xBF",         "\xC0\x80",         "\xC1\xBF",         "\xC3",
-        "\xC3(",        "\xE0\x80\x80", "\xE0\x9F\xBF",     "\xED\xA0\x80",     "\xED\xBF\xBF",
-        "\xE2\x82",     "\xE2(\xA1",    "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-        "\xF5\x80\x80\x80", "\xFE", "\xFF", "\xF0\x9F\x98", "\xE2\x82\xAC\x80",
+        "\x80",
+        "\xBF",
+        "\xC0\x80",
+        "\xC1\xBF",
+        "\xC3",
+        "\xC3(",
+        "\xE0\x80\x80",
+        "\xE0\x9F\xBF",
+        "\xED\xA0\x80",
+        "\xED\xBF\xBF",
+        "\xE2\x82",
+        "\xE2(\xA1",
+        "\xF0\x80\x80\x80",
+        "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80",
+        "\xFE",
+        "\xFF",
+        "\xF0\x9F\x98",
+        "\xE2\x82\xAC\x80",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         if (valid(bad[i], strlen(bad[i])))

@@ -54,7 +54,8 @@ static inline void *testkit_thread_main(void *arg)
 }
 
 /* Runs `body` in `count` threads at once and waits for them. */
-static inline void testkit_threads(uint32_t count, void (*body)(uint32_t index, void *arg), void *arg)
+static inline void testkit_threads(uint32_t count, void (*body)(uint32_t index, void *arg),
+                                   void *arg)
 {
     pthread_t ids[TESTKIT_THREADS_MAX];
     TestkitThread threads[TESTKIT_THREADS_MAX];

@@ -36,10 +36,7 @@ static inline void kit_prepare(Kit *kit, uint32_t count, bool simulated, uint64_
     }
 }
 
-static inline void kit_open(Kit *kit)
-{
-    assert_ok(sched_group_create(&kit->config, &kit->group));
-}
+static inline void kit_open(Kit *kit) { assert_ok(sched_group_create(&kit->config, &kit->group)); }
 
 /* Runs until the group is stopped (threads), or until nothing moves any more (simulator). */
 static inline void kit_run(Kit *kit)

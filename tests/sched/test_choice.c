@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_choice.c - which task runs next: order, priorities without starvation, run-next, overflow. */
+/* test_choice.c - which task runs next: order, priorities without starvation, run-next,
+ * overflow. */
 #include "schedkit.h"
 
 #include "sched_int.h"

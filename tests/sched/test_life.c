@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_life.c - starting, stopping, silence, holds, dirty jobs, stuck schedulers, lack of memory. */
+/* test_life.c - starting, stopping, silence, holds, dirty jobs, stuck schedulers, lack of
+ * memory. */
 #include "schedkit.h"
 
 #include <time.h>
@@ -63,8 +64,7 @@ static void kit_with_log(Kit *kit, Log *log, uint32_t count, bool simulated)
     memset(log, 0, sizeof *log);
     log->failing_id = UINT32_MAX;
     kit_prepare(kit, count, simulated, 17);
-    kit->config.hooks =
-        (SchedHooks){log_start, log_stop, log_begin, log_end, log_quiet};
+    kit->config.hooks = (SchedHooks){log_start, log_stop, log_begin, log_end, log_quiet};
     kit->config.hook_ctx = log;
 }
 
@@ -106,7 +106,8 @@ static void job_init(Job *job, Log *log, TaskRun run)
 static void hooks_come_in_pairs_and_silence_is_told_once(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         for (uint32_t count = 1; count <= 4; count++) {
             Kit kit;
             Log log;
@@ -133,7 +134,8 @@ static void hooks_come_in_pairs_and_silence_is_told_once(void **state)
 static void an_empty_group_is_silent_at_once(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         Kit kit;
         Log log;
         kit_with_log(&kit, &log, 3, simulated);
@@ -147,7 +149,8 @@ static void an_empty_group_is_silent_at_once(void **state)
 static void the_silence_hook_may_make_work(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         for (uint32_t count = 1; count <= 3; count++) {
             Kit kit;
             Log log;
@@ -205,7 +208,8 @@ static void a_hold_keeps_silence_from_being_told(void **state)
 static void a_failing_start_hook_fails_the_start(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         for (uint32_t failing = 0; failing < 3; failing++) {
             Kit kit;
             Log log;
@@ -243,7 +247,8 @@ static TaskVerdict run_for_ever(Task *task, Sched *sched)
 static void a_task_may_stop_a_busy_group(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         Kit kit;
         Log log;
         kit_with_log(&kit, &log, 2, simulated);
@@ -280,12 +285,10 @@ static void the_outside_may_stop_a_sleeping_group(void **state)
     }
 }
 
-/* --- timers and dirty jobs through the loop ---------------------------------------------------- */
+/* --- timers and dirty jobs through the loop
+ * ---------------------------------------------------- */
 
-static void wake_task(Timer *timer, Sched *sched)
-{
-    sched_ready(sched, sched->group, timer->arg);
-}
+static void wake_task(Timer *timer, Sched *sched) { sched_ready(sched, sched->group, timer->arg); }
 
 static TaskVerdict sleep_ten_times(Task *task, Sched *sched)
 {
@@ -305,7 +308,8 @@ static TaskVerdict sleep_ten_times(Task *task, Sched *sched)
 static void sleeping_tasks_wake_up(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         Kit kit;
         Log log;
         kit_with_log(&kit, &log, 3, simulated);
@@ -324,10 +328,7 @@ static void sleeping_tasks_wake_up(void **state)
     }
 }
 
-static void dirty_run_job(DirtyJob *dirty)
-{
-    ((Job *)dirty->arg)->dirty_ran = true;
-}
+static void dirty_run_job(DirtyJob *dirty) { ((Job *)dirty->arg)->dirty_ran = true; }
 
 static void dirty_done_job(DirtyJob *dirty, bool ran)
 {
@@ -357,7 +358,8 @@ static TaskVerdict go_dirty_ten_times(Task *task, Sched *sched)
 static void dirty_jobs_bring_their_tasks_back(void **state)
 {
     (void)state;
-    FOR_BOTH_DRIVERS(simulated) {
+    FOR_BOTH_DRIVERS(simulated)
+    {
         Kit kit;
         Log log;
         kit_with_log(&kit, &log, 2, simulated);
@@ -447,10 +449,11 @@ static void jobs_that_never_ran_are_told_so(void **state)
     kit_close(&kit);
 }
 
-/* --- sleeping and waking ----------------------------------------------------------------------- */
+/* --- sleeping and waking
+ * ----------------------------------------------------------------------- */
 
 typedef struct Bell {
-    Task task; /* first */
+    Task task;     /* first */
     uint32_t rung; /* futex; written by the task */
 } Bell;
 
@@ -552,7 +555,8 @@ static void others_do_the_work_of_a_stuck_scheduler(void **state)
     kit_close(&kit);
 }
 
-/* --- lack of memory ---------------------------------------------------------------------------- */
+/* --- lack of memory
+ * ---------------------------------------------------------------------------- */
 
 static void a_failed_creation_leaves_nothing_behind(void **state)
 {

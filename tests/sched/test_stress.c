@@ -2,11 +2,11 @@
 /* test_stress.c - one seeded program over everything at once, with a conservation law.
  *
  * Actors send each other messages that are counters: whoever raises a counter from zero has the
- * right to make the actor ready, and whoever lowers it to zero is parked. Each handled message sends
- * others while a common budget lasts: directly, through the run-next slot, by a timer, by a dirty
- * job. Law: when the group falls silent, every message that was sent has been handled - a lost task
- * or wake-up leaves some, a task that runs twice makes a counter pass below zero. Timers moreover
- * are never early, and fired plus cancelled equals started.
+ * right to make the actor ready, and whoever lowers it to zero is parked. Each handled message
+ * sends others while a common budget lasts: directly, through the run-next slot, by a timer, by a
+ * dirty job. Law: when the group falls silent, every message that was sent has been handled - a
+ * lost task or wake-up leaves some, a task that runs twice makes a counter pass below zero. Timers
+ * moreover are never early, and fired plus cancelled equals started.
  * A failure prints the seed. */
 #include "schedkit.h"
 
@@ -22,8 +22,8 @@ typedef struct Actor {
 } Actor;
 
 typedef struct Alarm {
-    Timer timer;   /* first */
-    uint32_t busy; /* 1 from start to the end of fn, or to a successful cancel */
+    Timer timer;    /* first */
+    uint32_t busy;  /* 1 from start to the end of fn, or to a successful cancel */
     uint32_t guard; /* who starts or cancels holds it */
     struct Storm *storm;
 } Alarm;
@@ -62,12 +62,10 @@ static void actor_send(Storm *storm, Sched *self, uint32_t target, bool next)
         sched_ready(self, storm->kit.group, &actor->task);
 }
 
-static bool take_budget(Storm *storm)
-{
-    return atom_sub_rlx(&storm->budget, (int64_t)1) > 0;
-}
+static bool take_budget(Storm *storm) { return atom_sub_rlx(&storm->budget, (int64_t)1) > 0; }
 
-/* --- ways to send ------------------------------------------------------------------------------ */
+/* --- ways to send
+ * ------------------------------------------------------------------------------ */
 
 static void alarm_fires(Timer *timer, Sched *sched)
 {
@@ -80,15 +78,9 @@ static void alarm_fires(Timer *timer, Sched *sched)
     atom_store_rel(&alarm->busy, 0u); /* publishes that fn is done with the alarm */
 }
 
-static bool alarm_try(Alarm *alarm)
-{
-    return atom_xchg(&alarm->guard, 1u) == 0;
-}
+static bool alarm_try(Alarm *alarm) { return atom_xchg(&alarm->guard, 1u) == 0; }
 
-static void alarm_leave(Alarm *alarm)
-{
-    atom_store_rel(&alarm->guard, 0u);
-}
+static void alarm_leave(Alarm *alarm) { atom_store_rel(&alarm->guard, 0u); }
 
 /* Starts or cancels some alarm; false if another is at it. */
 static bool use_alarm(Storm *storm, Sched *sched, Rng *rng)
@@ -116,10 +108,7 @@ static bool use_alarm(Storm *storm, Sched *sched, Rng *rng)
     return used;
 }
 
-static void errand_run(DirtyJob *job)
-{
-    (void)job;
-}
+static void errand_run(DirtyJob *job) { (void)job; }
 
 static void errand_done(DirtyJob *job, bool ran)
 {
@@ -149,7 +138,8 @@ static void send_somehow(Storm *storm, Sched *sched, Rng *rng)
         actor_send(storm, sched, rng_below(rng, ACTORS), way < 60);
 }
 
-/* --- actors ------------------------------------------------------------------------------------ */
+/* --- actors
+ * ------------------------------------------------------------------------------------ */
 
 static TaskVerdict actor_run(Task *task, Sched *sched)
 {
@@ -243,7 +233,8 @@ static void equal_seeds_give_equal_traces(void **state)
     }
 }
 
-/* --- threads ----------------------------------------------------------------------------------- */
+/* --- threads
+ * ----------------------------------------------------------------------------------- */
 
 typedef struct Outsider {
     Storm *storm;

@@ -56,9 +56,9 @@ static void a_timer_fires_within_a_tick_and_never_early(void **state)
     (void)state;
     Bench bench;
     bench_open(&bench);
-    static const uint64_t delays[] = {0,       1,        1000,      65535,          65536,
-                                      65537,   1000000,  16777216,  16777217,       4294967296,
-                                      5000000000, 300000000000, 1099511627776, 99999999999999};
+    static const uint64_t delays[] = {
+        0,        1,        1000,       65535,      65536,        65537,         1000000,
+        16777216, 16777217, 4294967296, 5000000000, 300000000000, 1099511627776, 99999999999999};
     for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
         Alarm alarm = {0};
         timer_init(&alarm.timer, alarm_fires, &bench);
@@ -166,8 +166,8 @@ static void random_use_agrees_with_a_plain_model(void **state)
             bench_at(&bench, now_ns);
             for (uint32_t k = 0; k < ALARMS; k++) {
                 uint64_t deadline_ns = alarms[k].timer.deadline_ns;
-                if (pending[k] && deadline_ns / TICK_NS + (deadline_ns % TICK_NS != 0) <=
-                                      now_ns / TICK_NS) {
+                if (pending[k] &&
+                    deadline_ns / TICK_NS + (deadline_ns % TICK_NS != 0) <= now_ns / TICK_NS) {
                     pending[k] = false;
                     expected[k]++;
                 }
