@@ -95,6 +95,9 @@ static void region_drop(EpochRecord *epoch, Region *region, Region **dead)
     if (atom_sub(&region->refs, 1u) != 1)
         return;
     region->record = epoch;
+#ifdef MAGGIE_MUTANT_REGION_EARLY
+    epoch = NULL;
+#endif
     if (epoch) {
         epoch_defer(epoch, &region->epoch_entry, region_reclaim, NULL);
     } else {

@@ -3,7 +3,8 @@
  * Threads: the owner of the heap. */
 #include "gc_int.h"
 
-static void each_large(const LargeObject *list, void (*fn)(void *, const Value *, size_t), void *arg)
+static void each_large(const LargeObject *list, void (*fn)(void *, const Value *, size_t),
+                       void *arg)
 {
     for (const LargeObject *large = list; large; large = large->next)
         if (kind_has_values(obj_kind(&large->object)))

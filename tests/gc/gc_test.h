@@ -16,6 +16,16 @@
 #include "gc_int.h"
 #include "strbuf_int.h"
 
+/* A main that runs all tests, or those whose name matches argv[1]. */
+#define GC_MAIN(...)                                                                               \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        if (argc > 1)                                                                              \
+            cmocka_set_test_filter(argv[1]);                                                       \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+    }
+
 typedef struct World {
     EnvSim sim;
     PoolGlobal *pools;
@@ -118,8 +128,8 @@ static inline Object *proc_new(Proc *p, ObjKind kind, unsigned pad, size_t words
 {
     Object *o = NULL;
     for (int tries = 0; tries < 3; tries++) {
-        Status s = heap_try_new(&p->heap, &p->world->cx, proc_top(p), CLASS_ARRAY, kind, pad, words,
-                                &o);
+        Status s =
+            heap_try_new(&p->heap, &p->world->cx, proc_top(p), CLASS_ARRAY, kind, pad, words, &o);
         if (s == STATUS_OK)
             return o;
         assert_int_equal(s, STATUS_HEAP_FULL);
@@ -160,8 +170,8 @@ static inline Value proc_string(Proc *p, size_t bytes, char fill)
     uint8_t *data;
     Value v;
     for (int tries = 0; tries < 3; tries++) {
-        Status s = str_new(&p->heap, &p->world->cx, proc_top(p), CLASS_STRING, bytes, bytes, &data,
-                           &v);
+        Status s =
+            str_new(&p->heap, &p->world->cx, proc_top(p), CLASS_STRING, bytes, bytes, &data, &v);
         if (s == STATUS_OK) {
             memset(data, fill, bytes);
             return v;

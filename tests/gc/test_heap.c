@@ -196,14 +196,13 @@ static void large_objects_stay_where_they_are(void **state)
         Object *young = proc_array(&p, 1);
         young->words[0] = value_int(i);
         size_t slot = (size_t)i * 9999;
-        assert_true(heap_store(&p.heap, obj_of(at1), &obj_slots(obj_of(at1))[slot],
-                               value_ptr(young)));
+        assert_true(
+            heap_store(&p.heap, obj_of(at1), &obj_slots(obj_of(at1))[slot], value_ptr(young)));
         proc_check(&p);
         proc_collect(&p, i % 3 == 2 ? HEAP_GC_MAJOR : HEAP_GC_MINOR);
         assert_true(*proc_root(&p, 0) == at0 && *proc_root(&p, 1) == at1);
         for (int k = 0; k <= i; k++)
-            assert_true(obj_of(obj_slots(obj_of(at1))[(size_t)k * 9999])->words[0] ==
-                        value_int(k));
+            assert_true(obj_of(obj_slots(obj_of(at1))[(size_t)k * 9999])->words[0] == value_int(k));
     }
     size_t before = heap_bytes(&p.heap);
     p.depth = 1;
@@ -479,12 +478,12 @@ static void a_large_object_beyond_the_cap_is_refused_but_garbage_is_not_counted(
     world_open(&w);
     proc_open(&p, &w);
     assert_int_equal(heap_set_cap(&p.heap, &w.cx, 1 << 20), STATUS_OK);
-    assert_int_equal(heap_try_new(&p.heap, &w.cx, proc_top(&p), CLASS_ARRAY, OBJ_SLOTS, 0,
-                                  1000000000, &o),
-                     STATUS_HEAP_LIMIT);
-    assert_int_equal(heap_try_new(&p.heap, &w.cx, proc_top(&p), CLASS_ARRAY, OBJ_SLOTS, 0,
-                                  SIZE_MAX / 8, &o),
-                     STATUS_HEAP_LIMIT);
+    assert_int_equal(
+        heap_try_new(&p.heap, &w.cx, proc_top(&p), CLASS_ARRAY, OBJ_SLOTS, 0, 1000000000, &o),
+        STATUS_HEAP_LIMIT);
+    assert_int_equal(
+        heap_try_new(&p.heap, &w.cx, proc_top(&p), CLASS_ARRAY, OBJ_SLOTS, 0, SIZE_MAX / 8, &o),
+        STATUS_HEAP_LIMIT);
     /* Garbage makes room: each of these needs a collection first. */
     for (int i = 0; i < 8; i++)
         proc_new(&p, OBJ_BYTES, 0, 100000);
@@ -672,9 +671,9 @@ static void become_refuses_immediates(void **state)
     proc_open(&p, &w);
     proc_push(&p, value_ptr(proc_array(&p, 1)));
     HeapGcRequest r = {HEAP_GC_AUTO, 0, p.depth, 0};
-    assert_int_equal(heap_become(&p.heap, &w.cx, &p.roots, &r, *proc_root(&p, 0), value_int(1),
-                                 false, &p.last),
-                     STATUS_BAD_ARGUMENT);
+    assert_int_equal(
+        heap_become(&p.heap, &w.cx, &p.roots, &r, *proc_root(&p, 0), value_int(1), false, &p.last),
+        STATUS_BAD_ARGUMENT);
     proc_close(&p);
     world_close(&w);
 }
@@ -763,14 +762,10 @@ static void minor_work_does_not_depend_on_the_live_heap(void **state)
     world_close(&w);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_heap_is_256_bytes_and_gives_them_back),
+GC_MAIN(cmocka_unit_test(a_new_heap_is_256_bytes_and_gives_them_back),
         cmocka_unit_test(allocation_stops_before_the_red_zone),
         cmocka_unit_test(a_small_heap_keeps_what_is_reachable),
-        cmocka_unit_test(a_small_heap_shrinks_again),
-        cmocka_unit_test(the_request_is_met),
+        cmocka_unit_test(a_small_heap_shrinks_again), cmocka_unit_test(the_request_is_met),
         cmocka_unit_test(a_growing_heap_gets_an_old_space_and_loses_it_again),
         cmocka_unit_test(an_old_object_remembers_a_young_one),
         cmocka_unit_test(a_full_remembered_set_falls_back_to_all_of_old_space),
@@ -794,7 +789,4 @@ int main(void)
         cmocka_unit_test(become_refuses_immediates),
         cmocka_unit_test(code_of_live_closures_is_reported),
         cmocka_unit_test(verification_finds_planted_damage),
-        cmocka_unit_test(minor_work_does_not_depend_on_the_live_heap),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+        cmocka_unit_test(minor_work_does_not_depend_on_the_live_heap))

@@ -103,8 +103,10 @@ static void many_small_messages_are_adopted(void **state)
     world_close(&w);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     /* A recursion in proportion to the data would need far more. */
     struct rlimit limit = {256 << 10, 256 << 10};
     setrlimit(RLIMIT_STACK, &limit);

@@ -30,8 +30,8 @@ typedef struct Scene {
 static Status scene_new(Scene *s, size_t words, ObjKind kind, Object **out)
 {
     for (;;) {
-        Status status = heap_try_new(&s->p.heap, &s->world.cx, proc_top(&s->p), CLASS_ARRAY, kind, 0,
-                                     words, out);
+        Status status = heap_try_new(&s->p.heap, &s->world.cx, proc_top(&s->p), CLASS_ARRAY, kind,
+                                     0, words, out);
         if (status != STATUS_HEAP_FULL)
             return status;
         STATUS_FORWARD(proc_collect_for(&s->p, HEAP_GC_AUTO, obj_alloc_words(words), 0));
@@ -102,8 +102,8 @@ static Status scene_share(Scene *s)
     *proc_root(&s->p, 5) = value_ptr(o);
     STATUS_FORWARD(fragment_copy_out(&s->p.heap, &w->cx, *proc_root(&s->p, 5), 1, &s->f, NULL));
     STATUS_FORWARD(fragment_duplicate(s->f, &w->cx, &s->g));
-    STATUS_FORWARD(heap_init_with_copy(&s->child.heap, &w->cx, &s->p.heap, *proc_root(&s->p, 5), 8,
-                                       9, &v));
+    STATUS_FORWARD(
+        heap_init_with_copy(&s->child.heap, &w->cx, &s->p.heap, *proc_root(&s->p, 5), 8, 9, &v));
     s->child_open = true;
     *proc_root(&s->child, 0) = v;
     s->child.depth = 1;
@@ -191,11 +191,5 @@ static void allocations_fail_at_random(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_allocation_may_be_the_last_one),
-        cmocka_unit_test(allocations_fail_at_random),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+GC_MAIN(cmocka_unit_test(each_allocation_may_be_the_last_one),
+        cmocka_unit_test(allocations_fail_at_random))

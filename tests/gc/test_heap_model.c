@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_heap_model.c - random programs over two heaps against a shadow graph: allocations, stores,
  * loads, collections of every kind, messages, spawns, become:, hashes, frozen values, weak references.
- * Usage: test_heap_model [first seed [number of seeds [steps]]]; a failure prints its seed. */
+ * MAGGIE_TEST_SEED and MAGGIE_TEST_COUNT in the environment choose the seeds (from 1000 * SEED); a
+ * failure prints its seed. */
 #include "gc_test.h"
 
 #include "utf8.h"
@@ -12,16 +13,16 @@
 /* What a heap object should look like. Nodes are kept until the run ends. */
 typedef struct Node {
     ObjKind kind;
-    size_t words;          /* SLOTS, CELL, BYTES: payload; strings: bytes */
+    size_t words;             /* SLOTS, CELL, BYTES: payload; strings: bytes */
     struct ShadowValue *slot; /* SLOTS, CELL, WEAK */
-    int64_t id;            /* slot 0 of SLOTS; fill of bytes and strings */
+    int64_t id;               /* slot 0 of SLOTS; fill of bytes and strings */
     bool frozen;
     bool hashed;
     uint32_t hash;
-    Value address;         /* while checking: where it is in this heap */
-    unsigned checked;      /* number of the check */
+    Value address;    /* while checking: where it is in this heap */
+    unsigned checked; /* number of the check */
     struct Node *next;
-    struct Node *copy;     /* while copying the shadow */
+    struct Node *copy; /* while copying the shadow */
     unsigned copied;
 } Node;
 
@@ -114,7 +115,7 @@ static void check_value(Model *m, Value v, ShadowValue s, Stack *todo)
 
 static void check_fill(Model *m, const uint8_t *data, size_t n, int64_t id)
 {
-    for (size_t i = 0; i < n; i += n > 600 ? 97 : 1)
+    for (size_t i = 0; i<n; i += n> 600 ? 97 : 1)
         CHECK(m, data[i] == (uint8_t)('a' + id % 26));
 }
 
@@ -323,8 +324,8 @@ static void step_collect(Model *m)
 {
     unsigned h;
     Proc *p = any_heap(m, &h);
-    static const HeapGcKind kinds[] = {HEAP_GC_AUTO, HEAP_GC_AUTO, HEAP_GC_MINOR, HEAP_GC_MINOR,
-                                       HEAP_GC_MAJOR, HEAP_GC_HIBERNATE};
+    static const HeapGcKind kinds[] = {HEAP_GC_AUTO,  HEAP_GC_AUTO,  HEAP_GC_MINOR,
+                                       HEAP_GC_MINOR, HEAP_GC_MAJOR, HEAP_GC_HIBERNATE};
     uint32_t dice = pick(m, 8);
     if (dice > 5) { /* make it generational whatever its size */
         assert_int_equal(heap_need_old(&p->heap, &m->world.cx), STATUS_OK);
@@ -429,7 +430,7 @@ static void step_become(Model *m)
     HeapGcRequest r = {HEAP_GC_AUTO, 0, p->depth, 0};
     Status s = heap_become(&p->heap, &m->world.cx, &p->roots, &r, *proc_root(p, a),
                            *proc_root(p, b), false, &p->last);
-    Status want = !na || !nb ? STATUS_BAD_ARGUMENT
+    Status want = !na || !nb                 ? STATUS_BAD_ARGUMENT
                   : na->frozen || nb->frozen ? STATUS_FROZEN
                                              : STATUS_OK;
     CHECK(m, s == want);
@@ -476,9 +477,9 @@ typedef struct Step {
 } Step;
 
 static const Step steps[] = {
-    {step_new_slots, 40}, {step_new_bytes, 10}, {step_new_weak, 3},  {step_store, 40},
-    {step_load, 20},      {step_clear, 8},      {step_collect, 3},   {step_hash, 5},
-    {step_send, 8},       {step_spawn, 1},      {step_become, 2},    {step_publish, 2},
+    {step_new_slots, 40},  {step_new_bytes, 10}, {step_new_weak, 3}, {step_store, 40},
+    {step_load, 20},       {step_clear, 8},      {step_collect, 3},  {step_hash, 5},
+    {step_send, 8},        {step_spawn, 1},      {step_become, 2},   {step_publish, 2},
     {step_read_global, 6},
 };
 #define STEPS (sizeof steps / sizeof steps[0])
@@ -541,11 +542,17 @@ static void random_programs_agree_with_the_model(void **state)
         model_run(args->first + i, args->steps);
 }
 
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
 int main(int argc, char **argv)
 {
-    Args args = {argc > 1 ? strtoull(argv[1], NULL, 10) : 1,
-                 argc > 2 ? strtoull(argv[2], NULL, 10) : 60,
-                 argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 2500};
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    Args args = {setting("MAGGIE_TEST_SEED", 1) * 1000, setting("MAGGIE_TEST_COUNT", 60), 2500};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(random_programs_agree_with_the_model, &args),
     };

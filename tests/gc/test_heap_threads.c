@@ -205,10 +205,4 @@ static void threads_exchange_values(void **state)
     assert_int_equal(pool_global_destroy(s.pools), 0);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_exchange_values),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+GC_MAIN(cmocka_unit_test(threads_exchange_values))
