@@ -525,22 +525,25 @@ static void gen_put(Codegen *c, Recv recv, uint32_t bottom, AstNode *key, AstNod
 
 /* -- messages --------------------------------------------------------------------------------- */
 
-static bool fold(const Recv *recv, const AstMessage *message, int64_t *result)
+/* Replaces the constant in recv by the result of sending it the message, if that is exact. */
+static bool fold(Recv *recv, const AstMessage *message)
 {
     if (recv->kind != RECV_INT || message->kind != AST_BINARY || message->selector.len != 1)
         return false;
     const AstNode *arg = message->args.items[0];
     if (arg->kind != AST_INT) return false;
-    int64_t a = recv->value, b = arg->as.integer.value;
+    int64_t a = recv->value, b = arg->as.integer.value, result;
     switch (message->selector.ptr[0]) {
-    case '+': *result = a + b; break;
-    case '-': *result = a - b; break;
+    case '+': result = a + b; break;
+    case '-': result = a - b; break;
     case '*':
-        if (__builtin_mul_overflow(a, b, result)) return false;
+        if (__builtin_mul_overflow(a, b, &result)) return false;
         break;
     default: return false;
     }
-    return value_int_fits(*result);
+    if (!value_int_fits(result)) return false;
+    recv->value = result;
+    return true;
 }
 
 /* Sends one message to a receiver that has been evaluated; `until` is the position behind the
@@ -610,7 +613,7 @@ static void gen_chain(Codegen *c, AstNode *node, Want want)
         AstNode *link = c->chain[--c->chain_len];
         const AstMessage *message = &link->as.send.message;
         bool last = c->chain_len == base;
-        if (link->kind == AST_SEND && fold(&recv, message, &recv.value)) continue;
+        if (link->kind == AST_SEND && fold(&recv, message)) continue;
         Want step = last ? want : want_into(bottom);
         if (link->kind == AST_EVENTUAL)
             gen_eventual(c, recv, message, scope_seq(link), step);

@@ -245,6 +245,10 @@ static void long_step_loop(Codegen *c, const Loop *loop, Label *end)
 static uint32_t *make_boxes(Codegen *c, const Fn *closure)
 {
     uint32_t *boxes = cg_alloc(c, &c->scratch, closure->ncaptures, sizeof *boxes);
+    if (fn_captures_are_packed(closure)) {
+        boxes[0] = fn_pack_captures(c, closure);
+        return boxes;
+    }
     for (uint32_t i = 0; i < closure->ncaptures; i++) {
         if (!closure->captures[i].boxed) continue;
         fn_load_raw(c, closure->captures[i].var, c->fn->top);
@@ -254,19 +258,33 @@ static uint32_t *make_boxes(Codegen *c, const Fn *closure)
     return boxes;
 }
 
+/* The content of a box becomes the value of its variable. */
+static void read_box(Codegen *c, const Var *var, uint32_t box)
+{
+    Fn *fn = c->fn;
+    uint32_t reg = fn_var_register(c, var);
+    uint32_t value = reg ? reg : emit_reg(c, fn->top);
+    emit(c, OP_GETCELL, value, box, 0, 0);
+    if (reg) return;
+    emit_push(c);
+    fn_store(c, var, value);
+    fn->top = value;
+}
+
 static void read_boxes_back(Codegen *c, const Fn *closure, const uint32_t *boxes)
 {
     Fn *fn = c->fn;
+    bool packed = fn_captures_are_packed(closure);
     for (uint32_t i = 0; i < closure->ncaptures; i++) {
         if (!closure->captures[i].boxed) continue;
-        const Var *var = closure->captures[i].var;
-        uint32_t reg = fn_var_register(c, var);
-        uint32_t value = reg ? reg : emit_reg(c, fn->top);
-        emit(c, OP_GETCELL, value, boxes[i], 0, 0);
-        if (reg) continue;
-        emit_push(c);
-        fn_store(c, var, value);
-        fn->top = value;
+        uint32_t top = fn->top;
+        uint32_t box = boxes[packed ? 0 : i];
+        if (packed) {
+            emit(c, OP_GETI, emit_reg(c, top), box, 0, i);
+            box = emit_push(c);
+        }
+        read_box(c, closure->captures[i].var, box);
+        fn->top = top;
     }
 }
 

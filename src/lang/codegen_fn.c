@@ -14,7 +14,7 @@ typedef struct Place {
     uint32_t index;
 } Place;
 
-static bool captures_are_packed(const Fn *fn)
+bool fn_captures_are_packed(const Fn *fn)
 {
     return fn->ncaptures > CG_CAPTURES_MAX;
 }
@@ -27,7 +27,7 @@ static Place place_of(const Codegen *c, const Var *var)
         return (Place){false, var->reg, 0};
     }
     uint32_t index = scope_capture_index(c, fn, var);
-    if (captures_are_packed(fn)) return (Place){true, fn->pack_reg, index};
+    if (fn_captures_are_packed(fn)) return (Place){true, fn->pack_reg, index};
     return (Place){false, fn->captures_reg + index, 0};
 }
 
@@ -244,7 +244,7 @@ static void place_captures(Codegen *c, Fn *fn)
     uint32_t first = fn->top;
     if (fn->uses_self) fn->self_reg = emit_push(c);
     if (fn->has_nlr) fn->home_reg = emit_push(c);
-    if (captures_are_packed(fn)) {
+    if (fn_captures_are_packed(fn)) {
         fn->pack_reg = emit_push(c);
     } else {
         fn->captures_reg = fn->top;
@@ -292,6 +292,7 @@ void fn_generate(Codegen *c, Fn *fn)
     c->fn = fn;
     fn->analysed = true;
     emit_begin(c, fn);
+    fn->unit->selector = outer ? c->root->unit->selector : cg_copy(c, fn->selector);
     emit_at(c, fn->span);
     place_arguments(c, fn);
     begin_body(c, fn);
@@ -300,7 +301,6 @@ void fn_generate(Codegen *c, Fn *fn)
     fn_leave_scope(c, fn->scope);
     if (fn->spills && !c->too_long)
         fn->unit->instr[fn->spill_pc] |= (Instr)fn->spill_max << 32;
-    fn->unit->selector = outer ? c->root->unit->selector : cg_copy(c, fn->selector);
     fn->unit->source = source_slice(c, fn->span);
     emit_end(c, fn);
     c->fn = outer;
@@ -309,18 +309,15 @@ void fn_generate(Codegen *c, Fn *fn)
 
 /* -- closures --------------------------------------------------------------------------------- */
 
-/* All captured variables in one new Array; answers its register. */
-static uint32_t pack_captures(Codegen *c, const Fn *fn, const uint32_t *boxes)
+uint32_t fn_pack_captures(Codegen *c, const Fn *fn)
 {
     emit(c, OP_NEWARR, emit_reg(c, c->fn->top), 0, c->fn->top, fn->ncaptures);
     uint32_t array = emit_push(c);
     for (uint32_t i = 0; i < fn->ncaptures; i++) {
         uint32_t value = array + 1;
-        if (fn->captures[i].boxed)
-            emit(c, OP_MOVE, emit_reg(c, value), boxes[i], 0, 0);
-        else
-            fn_load_raw(c, fn->captures[i].var, value);
+        fn_load_raw(c, fn->captures[i].var, value);
         emit_push(c);
+        if (fn->captures[i].boxed) box_register(c, value);
         emit(c, OP_PUTI, array, value, c->fn->top, i);
         c->fn->top = value;
     }
@@ -355,8 +352,8 @@ void fn_closure(Codegen *c, Fn *fn, const uint32_t *boxes, uint32_t dest)
     unit->captures = cg_alloc(c, c->out, unit->ncaps, 1);
     if (fn->uses_self) unit->captures[n++] = (uint8_t)maker->self_reg;
     if (fn->has_nlr) unit->captures[n++] = (uint8_t)maker->home_reg;
-    if (captures_are_packed(fn)) {
-        unit->captures[n++] = (uint8_t)pack_captures(c, fn, boxes);
+    if (fn_captures_are_packed(fn)) {
+        unit->captures[n++] = (uint8_t)(boxes ? boxes[0] : fn_pack_captures(c, fn));
     } else {
         for (uint32_t i = 0; i < fn->ncaptures; i++)
             unit->captures[n++] =

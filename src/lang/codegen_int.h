@@ -28,7 +28,7 @@
 #include "codegen.h"
 
 enum {
-    CG_CAPTURES_MAX = 64,      /* more captured variables travel in one Array */
+    CG_CAPTURES_MAX = 32,      /* more captured variables travel in one Array */
     CG_GUARDED_LOOPS_MAX = 6,  /* nesting of inlined loops with a fallback: bounds code size */
     CG_MKARR_MAX = 24,         /* longer { } are built in pieces */
     CG_REGISTERS = CODE_MAX_REGISTERS - 3, /* every safepoint has H + 3 <= nregs */
@@ -285,7 +285,12 @@ void emit_move_out(Codegen *c, uint32_t from, uint32_t guard);
 
 /* -- functions and scopes (codegen_fn.c) -- */
 void fn_generate(Codegen *c, Fn *fn);
-/* Loads a closure of fn; `boxes` are the registers of cells made for boxed captures, or NULL. */
+bool fn_captures_are_packed(const Fn *fn);
+/* A new Array of all that fn captures, new cells for the boxed ones; answers its register, the top
+ * one. */
+uint32_t fn_pack_captures(Codegen *c, const Fn *fn);
+/* Loads a closure of fn. `boxes` is NULL, or for a fallback closure: registers of cells for the
+ * boxed captures; when captures are packed, just the register of the Array. */
 void fn_closure(Codegen *c, Fn *fn, const uint32_t *boxes, uint32_t dest);
 /* Opens a scope: its variables get their places. `counter` is the register of the loop counter,
  * for the body of a counting loop. */

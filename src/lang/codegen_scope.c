@@ -719,20 +719,14 @@ static void walk_temps(Codegen *c, AstVarList temps)
 
 static void walk_statements(Codegen *c, AstNodeList list, Scope *scope)
 {
-    bool returned = false;
     for (uint32_t i = 0; i < list.count; i++) {
         AstNode *node = list.items[i];
-        if (returned && node->kind != AST_TEMPS) {
-            cg_warn(c, node->span, "this is never reached: the statement before it returns");
-            returned = false;
-        }
         if (node->kind == AST_TEMPS)
             walk_temps(c, node->as.temps);
         else if (node->kind == AST_ASSIGN)
             walk_assign(c, node, scope);
         else
             walk(c, node);
-        if (node->kind == AST_RETURN) returned = true;
     }
 }
 
