@@ -7,7 +7,8 @@
  *            non-negative SmallInteger). A removed entry has all three nil.
  *   table    a SmallInteger while there are at most DICT_SMALL entries, which are then searched one
  *            after the other; otherwise a WordArray: word 0 = entries used, then 32-bit slots, two
- *            per word, a power of two in number: 0 free, otherwise number of an entry + 1
+ *            per word, a power of two in number: 0 free, otherwise number of an entry + 1 in the low
+ *            bits (those of the mask) and a tag, bits of the hash, in the others
  *   tally    entries present
  * "Used" entries include removed ones; they are squeezed out when the entries are full. A slot
  * keeps pointing to a removed entry, so probing goes on past it.
@@ -142,6 +143,21 @@ static inline uint64_t probe_next(uint64_t i, uint64_t *perturb, uint64_t mask)
     return (i * 5 + 1 + *perturb) & mask;
 }
 
+/* The bits of a slot beyond the entry number: they tell most other keys without a look at the entry,
+ * which is a cache miss in a large dictionary. */
+static inline uint32_t slot_tag(uint64_t h, uint64_t mask)
+{
+    return ((uint32_t)h * 0x9E3779B1u) & ~(uint32_t)mask;
+}
+
+static inline bool slot_has_tag(uint32_t slot, uint32_t tag, uint64_t mask)
+{
+    return (slot & ~(uint32_t)mask) == tag;
+}
+
+/* Number of the entry + 1. */
+static inline size_t slot_entry(uint32_t slot, uint64_t mask) { return slot & (uint32_t)mask; }
+
 /* Steps after which every slot has been seen. */
 static inline uint64_t probe_limit(uint64_t mask) { return mask + 16; }
 
@@ -170,13 +186,17 @@ static int64_t dict_find(PrimCall *c, const Dict *d, Value key, uint64_t h)
     }
     uint64_t i = probe_first(h, d->mask), perturb = h;
     uint64_t limit = probe_limit(d->mask);
+    uint32_t tag = slot_tag(h, d->mask);
     for (uint64_t steps = 0; steps < limit; steps++) {
         uint32_t slot = d->slots[i];
         if (slot == 0) {
             break;
         }
-        if (slot <= d->used && entry_matches(c, entry_at(d, slot - 1), key, hash, word)) {
-            return (int64_t)slot - 1;
+        if (slot_has_tag(slot, tag, d->mask)) {
+            size_t n = slot_entry(slot, d->mask);
+            if (n - 1 < d->used && entry_matches(c, entry_at(d, n - 1), key, hash, word)) {
+                return (int64_t)n - 1;
+            }
         }
         if ((steps & 15) == 15) {
             prim_charge(c, 1);
@@ -254,7 +274,7 @@ static void slots_insert(uint32_t *slots, uint64_t mask, uint64_t h, size_t e)
     while (slots[i] != 0 && limit-- > 0) {
         i = probe_next(i, &perturb, mask);
     }
-    slots[i] = (uint32_t)e + 1;
+    slots[i] = ((uint32_t)e + 1) | slot_tag(h, mask);
 }
 
 /* Room for one more entry, in entries and table that may be changed? */
@@ -463,9 +483,11 @@ static void each_candidate(PrimCall *c, const Dict *d, uint64_t h,
     }
     uint64_t i = probe_first(h, d->mask), perturb = h;
     uint64_t limit = probe_limit(d->mask);
+    uint32_t tag = slot_tag(h, d->mask);
     for (uint64_t steps = 0; steps < limit && d->slots[i] != 0; steps++) {
-        size_t e = d->slots[i] - 1;
-        if (e < d->used && entry_at(d, e)[ENTRY_HASH] == hash && !visit(arg, e)) {
+        size_t e = slot_entry(d->slots[i], d->mask) - 1;
+        if (slot_has_tag(d->slots[i], tag, d->mask) && e < d->used &&
+            entry_at(d, e)[ENTRY_HASH] == hash && !visit(arg, e)) {
             return;
         }
         if ((steps & 15) == 15) {

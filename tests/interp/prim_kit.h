@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prim_kit.h - calls primitives without an interpreter: a real heap whose roots are the arguments, a
+/* prim_kit.h - calls primitives without an interpreter: a real heap with the arguments as roots, a
  * VM that knows classes only, and a loop that collects and yields as the interpreter would.
  * Threads: one test. */
 #ifndef PRIM_KIT_H

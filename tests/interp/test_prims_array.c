@@ -98,7 +98,8 @@ static void random_array(Kit *k, size_t r, size_t n, bool strings)
         Value v = I((int64_t)next_random() - (1 << 29));
         if (strings) {
             char text[32];
-            snprintf(text, sizeof text, next_random() % 2 ? "prefix%u" : "%u", next_random() % 5000);
+            const char *prefix = next_random() % 2 ? "prefix" : "";
+            snprintf(text, sizeof text, "%s%u", prefix, next_random() % 5000);
             kit_string(k, 20, text);
             v = *kit_root(k, 20);
         }
