@@ -300,9 +300,9 @@ bool process_result(const Process *p, Value pid, Value *reason, Value *result);
  * a report once more after fetching signals). */
 MUST_CHECK Status process_request_result(ActorCtx *cx, Process *p, Value pid, bool *gone);
 void process_forget_result(Process *p, Value pid);
-/* What is known about a process that is gone and left p no report: #noproc when it is not known to
- * have ended normally, nil when it ended normally (a forker gets no report of a normal end without
- * result) or its slot has been taken by another since. */
+/* What is known about a process that is gone and left p no report: #normal when p forked it and it
+ * ended normally (a forker gets no report of a normal end with nil); #noproc when p did not fork it,
+ * or it ended abnormally; nil when its slot has been taken by another process since. */
 Value process_gone_reason(ActorCtx *cx, Process *p, Value pid);
 /* Drops reports about pids for which is_live answers false. */
 void process_prune_results(Process *p, bool (*is_live)(void *arg, Value pid), void *arg);

@@ -268,14 +268,14 @@ Value process_gone_reason(ActorCtx *cx, Process *p, Value pid)
     uint32_t index = value_pid_index(pid);
     uint32_t next = value_pid_generation(pid) + 1;
     Process *slot = next <= GENERATION_MAX ? process_of_pid(node, value_pid(index, next)) : NULL;
-    /* A free slot remembers its last process: its end is told by who looks at a pid that follows. */
+    /* A free slot, found under its next pid, remembers how its last process ended. */
     if (!slot || atom_load_acq(&slot->state) != PROCESS_FREE)
         return VALUE_NIL;
     /* relaxed: the acquire of the pid has seen them; a slot being taken just now gives one or the
      * other of two answers that are both right for somebody who asks too late */
     bool mine = atom_load_rlx(&slot->parent) == p->pid;
     bool abnormal = atom_load_rlx(&slot->abnormal) != 0;
-    return mine && !abnormal ? VALUE_NIL : node->sym_noproc;
+    return mine && !abnormal ? node->sym_normal : node->sym_noproc;
 }
 
 /* ---- reporting -------------------------------------------------------------------------------------- */

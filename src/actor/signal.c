@@ -141,8 +141,12 @@ static void receive_exit(ActorCtx *cx, Process *p, Fragment *f)
         return;
     }
     p->flags |= (uint8_t)(PROCESS_F_EXIT_PENDING | (kill ? PROCESS_F_KILLED : 0));
-    p->exit_reason = heap_adopt(&p->heap, f);
     p->exit_result = VALUE_NIL;
+    p->exit_reason = f->root;
+    if (value_is_ptr(f->root))
+        p->exit_reason = heap_adopt(&p->heap, f);
+    else
+        fragment_free(&cx->heap, f);
 }
 
 static void receive_wait(ActorCtx *cx, Process *p, Fragment *f)

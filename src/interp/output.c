@@ -5,6 +5,9 @@
  * a swap only; `writing` is held during the write itself, so that the dirty job and output_write_now
  * keep the order.
  * Threads: as output.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* strerrordesc_np */
+#endif
 #include "output.h"
 
 #include <errno.h>
@@ -18,6 +21,7 @@
 
 #include "buf.h"
 #include "dirty.h"
+#include "utf8.h"
 
 typedef struct Stream {
     Output *output;
@@ -242,8 +246,8 @@ static bool add_waiter(Stream *s, Process *p)
     return true;
 }
 
-OutputPut output_put(Output *o, OutputStream stream, const void *bytes, size_t n, Process *waiter,
-                     int *error)
+OutputPut output_put(Output *o, OutputStream stream, const void *bytes, size_t n, bool line,
+                     Process *waiter, int *error)
 {
     Stream *s = &o->streams[stream];
     bool submit = false;
@@ -253,7 +257,7 @@ OutputPut output_put(Output *o, OutputStream stream, const void *bytes, size_t n
         *error = s->error;
         s->error = 0;
         answer = OUTPUT_FAILED;
-    } else if (n > OUTPUT_BUFFER - s->len[s->fill]) {
+    } else if (n + line > OUTPUT_BUFFER - s->len[s->fill]) {
         answer = OUTPUT_FULL;
         if (waiter && !add_waiter(s, waiter)) {
             /* Unparked at once: the next attempt to park fails, and it comes again. */
@@ -262,6 +266,8 @@ OutputPut output_put(Output *o, OutputStream stream, const void *bytes, size_t n
     } else {
         memcpy(s->buffer[s->fill] + s->len[s->fill], bytes, n);
         s->len[s->fill] += n;
+        if (line)
+            s->buffer[s->fill][s->len[s->fill]++] = '\n';
     }
     if (!s->running && s->len[s->fill] > 0)
         submit = s->running = true;
@@ -290,9 +296,10 @@ Status output_write_now(Output *o, OutputStream stream, const void *bytes, size_
 
 Status output_flush_final(Output *o)
 {
-    for (unsigned i = 0; i < OUTPUT_STREAMS; i++)
-        (void)output_write_now(o, (OutputStream)i, NULL, 0); /* `failed` says it below */
-    return o->streams[OUTPUT_STDOUT].failed ? STATUS_IO : STATUS_OK;
+    /* Whether standard error could be written changes nothing. */
+    Status status = output_write_now(o, OUTPUT_STDERR, NULL, 0);
+    status = output_write_now(o, OUTPUT_STDOUT, NULL, 0);
+    return o->streams[OUTPUT_STDOUT].failed ? STATUS_IO : status;
 }
 
 /* ---- life ------------------------------------------------------------------------------------- */
@@ -346,8 +353,8 @@ uint64_t output_uptime_ns(const Output *o) { return env_now_ns(o->vm->env) - o->
 /* Under the lock: bytes up to the next line end, in *n; false when there is none yet. */
 static bool find_line(Input *in, size_t *n)
 {
-    const char *from = in->buf.data + in->start + in->looked;
     size_t left = in->buf.len - in->start - in->looked;
+    const char *from = left ? in->buf.data + in->start + in->looked : NULL;
     const char *at = left ? memchr(from, '\n', left) : NULL;
     in->looked += at ? (size_t)(at - from) : left;
     *n = in->looked;
@@ -367,42 +374,52 @@ static void consume(Input *in, size_t n)
     }
 }
 
-InputState input_look(Output *o, size_t *n)
+/* Under the lock: the line of n bytes at the start, without CR. */
+static InputState describe_line(const Input *in, size_t n, InputLine *line)
+{
+    const char *at = in->buf.data + in->start;
+    line->bytes = n > 0 && at[n - 1] == '\r' ? n - 1 : n;
+    return utf8_check(at, line->bytes, &line->chars) ? INPUT_LINE : INPUT_BAD;
+}
+
+/* Under the lock: a whole line, or the rest before the end. */
+static bool have_line(Input *in, size_t *n)
+{
+    return find_line(in, n) || (in->end && *n > 0);
+}
+
+InputState input_look(Output *o, InputLine *line)
 {
     Input *in = &o->input;
-    InputState answer;
+    InputState answer = INPUT_WAIT;
+    size_t n;
     lock_acquire(&in->lock);
-    bool line = find_line(in, n);
-    if (line && in->too_long) {
-        consume(in, *n);
+    if (have_line(in, &n)) {
+        answer = in->too_long ? INPUT_TOO_LONG : describe_line(in, n, line);
         in->too_long = false;
-        answer = INPUT_TOO_LONG;
-    } else if (line) {
-        answer = INPUT_LINE;
-    } else if (in->end && *n > 0) {
-        answer = INPUT_LINE; /* the last one has no line end */
+        if (answer != INPUT_LINE)
+            consume(in, n);
     } else if (in->end) {
         in->end = in->too_long = false; /* a terminal may have more later; a file ends again */
         answer = INPUT_END;
-    } else {
-        if (*n > INPUT_LINE_MAX) {
-            in->too_long = true;
-            consume(in, *n);
-        }
-        answer = INPUT_WAIT;
+    } else if (n > INPUT_LINE_MAX) {
+        in->too_long = true;
+        consume(in, n);
     }
     lock_release(&in->lock);
     return answer;
 }
 
-bool input_take(Output *o, void *to, size_t n)
+bool input_take(Output *o, const InputLine *line, void *to)
 {
     Input *in = &o->input;
-    size_t found;
+    InputLine now;
+    size_t n;
     lock_acquire(&in->lock);
-    bool same = (find_line(in, &found) || (in->end && found > 0)) && found == n;
+    bool same = have_line(in, &n) && !in->too_long && describe_line(in, n, &now) == INPUT_LINE &&
+                now.bytes == line->bytes && now.chars == line->chars;
     if (same) {
-        memcpy(to, in->buf.data + in->start, n);
+        memcpy(to, in->buf.data + in->start, now.bytes);
         consume(in, n);
     }
     lock_release(&in->lock);
@@ -426,11 +443,12 @@ static void append(Input *in, const char *bytes, size_t n)
     }
 }
 
-static bool have_line(Input *in)
+/* Reading on would change nothing for who looks for a line. */
+static bool enough(Input *in)
 {
     size_t n;
     lock_acquire(&in->lock);
-    bool have = find_line(in, &n) || in->end || n > INPUT_LINE_MAX;
+    bool have = have_line(in, &n) || in->end || n > INPUT_LINE_MAX;
     lock_release(&in->lock);
     return have;
 }
@@ -441,7 +459,7 @@ void input_fill(void *state)
     Input *in = &o->input;
     char bytes[8192];
     lock_acquire(&in->reading);
-    for (int i = 0; i < 10 && !sched_stopping(o->vm->group) && !have_line(in); i++) {
+    for (int i = 0; i < 10 && !sched_stopping(o->vm->group) && !enough(in); i++) {
         struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
         if (poll(&p, 1, 100) <= 0)
             continue; /* nothing in a tenth of a second: does anybody still want it? */

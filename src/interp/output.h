@@ -36,9 +36,10 @@ typedef enum {
     OUTPUT_FAILED /* an earlier write did: *error is its errno; nothing was taken */
 } OutputPut;
 
-/* Appends n bytes (at most OUTPUT_BUFFER) or nothing. waiter may be NULL. Any thread. */
-OutputPut output_put(Output *o, OutputStream stream, const void *bytes, size_t n, Process *waiter,
-                     int *error);
+/* Appends n bytes and, when `line`, a line end (together at most OUTPUT_BUFFER), or nothing. waiter
+ * may be NULL. Any thread. */
+OutputPut output_put(Output *o, OutputStream stream, const void *bytes, size_t n, bool line,
+                     Process *waiter, int *error);
 
 /* Writes what is buffered and then n more bytes, blocking. For threads that are no scheduler.
  * STATUS_IO when a write failed, also an earlier one that nobody has been told of. */
@@ -59,13 +60,19 @@ typedef enum {
     INPUT_LINE,
     INPUT_WAIT,    /* run input_fill on a dirty thread and look again */
     INPUT_END,
-    INPUT_TOO_LONG /* the line has been dropped */
+    INPUT_TOO_LONG, /* the line has been dropped */
+    INPUT_BAD       /* the line was not valid UTF-8 and has been dropped */
 } InputState;
 
-/* Is there a line? *n: its bytes without the line end. */
-InputState input_look(Output *o, size_t *n);
-/* Copies the line that input_look found, when it is still there with that length, and consumes it. */
-bool input_take(Output *o, void *to, size_t n);
+typedef struct InputLine {
+    size_t bytes; /* without the line end (LF or CR LF) */
+    size_t chars;
+} InputLine;
+
+/* Is there a line? */
+InputState input_look(Output *o, InputLine *line);
+/* Copies the line that input_look found and consumes it; false when it is not there any more. */
+bool input_take(Output *o, const InputLine *line, void *to);
 /* Waits up to a second for more input; ends early when the VM stops. `state` is the Output. */
 void input_fill(void *state);
 
