@@ -201,6 +201,33 @@ static inline unsigned fragments_count(const Heap *heap)
     return heap->fragments ? heap->fragments->info : 0;
 }
 
+/* ---- heap_trace.c ------------------------------------------------------------------------- */
+
+/* become: two objects of the heap. References to a become new_of_b, and, unless one_way, those to b
+ * become new_of_a. */
+typedef struct GcBecome {
+    Object *a;
+    Object *b;
+    Value new_of_a; /* where a itself went */
+    Value new_of_b;
+    bool one_way;
+} GcBecome;
+
+/* Words that the young objects take at most after moving. */
+size_t gc_young_worst(const Heap *heap);
+/* Words of old space, large objects and off-heap bytes (as words) included. */
+size_t gc_old_total(const Heap *heap);
+/* All of the heap, which has no large object, moves into a new block of `block_words` (at least stack
+ * and worst case); a generational heap becomes a small one. `become` may be NULL. Adds to *copied. */
+Status gc_small(Heap *heap, HeapCtx *cx, const HeapRoots *roots, size_t stack_used,
+                size_t block_words, GcBecome *become, size_t *copied) MUST_CHECK;
+/* Generational: young objects are promoted; the nursery is empty afterwards. */
+Status gc_minor(Heap *heap, HeapCtx *cx, const HeapRoots *roots, size_t stack_used,
+                size_t *copied) MUST_CHECK;
+/* Generational: young and old objects move into one new chunk; the nursery is empty afterwards. */
+Status gc_major(Heap *heap, HeapCtx *cx, const HeapRoots *roots, size_t stack_used,
+                GcBecome *become, size_t *copied) MUST_CHECK;
+
 /* ---- regions held ------------------------------------------------------------------------- */
 
 /* A set of regions as a tagged word: 0 none, Region * | 1 exactly one, else a RegionHold table.

@@ -87,7 +87,7 @@ typedef struct HeapEnv {
     size_t default_cap_bytes; /* I8: heap cap of a process unless it sets one; 0: none */
     size_t stack_cap_bytes;   /* M7: stack budget, default 64 MiB; 0: none */
     size_t copy_cap_words;    /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
-    bool verify; /* check I2 and every root after every collection */
+    bool verify;              /* check I2 and every root after every collection */
     /* Called for the code pointers found in live closures during a collection that is not minor;
      * repeats are possible. */
     void (*code_seen)(void *ctx, void *code);
@@ -172,9 +172,8 @@ static inline bool heap_has_room(const Heap *heap, const Value *stack_end, size_
         return false;
     }
 #endif
-    return __builtin_expect((size_t)(heap->hp - stack_end) >= total + HEAP_STACK_RED_ZONE &&
-                                heap->hp >= stack_end,
-                            1);
+    return __builtin_expect(
+        (size_t)(heap->hp - stack_end) >= total + HEAP_STACK_RED_ZONE && heap->hp >= stack_end, 1);
 }
 
 /* `total` words (header included) below hp, or NULL when the block has no room above `stack_end`.
@@ -280,7 +279,8 @@ size_t heap_adopted_words(const Heap *heap);
 /* Calls fn for runs of words that together contain every word of every object of the heap, and the
  * stack; also stale ones, and bytes that are no Values. For conservative questions ("could this
  * immediate still be referred to?"). */
-void heap_each_run(const Heap *heap, void (*fn)(void *arg, const Value *first, size_t n), void *arg);
+void heap_each_run(const Heap *heap, void (*fn)(void *arg, const Value *first, size_t n),
+                   void *arg);
 
 /* ---- become ------------------------------------------------------------------------------ */
 
