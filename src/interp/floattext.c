@@ -235,7 +235,7 @@ size_t float_print(double d, char out[FLOAT_TEXT_MAX])
         *to++ = '-';
         d = -d;
     }
-    Digits digits;
+    Digits digits = {.count = 0};
     if (d == 0) {
         *to++ = '0';
         return (size_t)(to - out);

@@ -37,7 +37,11 @@ size_t text_offset(Value v, const StrView *s, size_t index)
     return value_is_string(v) ? str_offset(v, index) : utf8_offset(text_at(s, 0), s->bytes, index);
 }
 
-static size_t words_for(size_t bytes) { return bytes / sizeof(Value) + STR_HANDLE_WORDS + 3; }
+/* Heap words a string of so many bytes takes at most; long ones live off-heap. */
+static size_t words_for(size_t bytes)
+{
+    return STR_HANDLE_WORDS + 4 + (bytes <= STR_INLINE_MAX ? bytes / sizeof(Value) : 0);
+}
 
 PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from, size_t to)
 {
