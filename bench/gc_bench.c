@@ -68,7 +68,8 @@ static void make_list(Bench *b, size_t n)
     }
 }
 
-/* A tree whose inner nodes and leaves are three words, n nodes in all, built in random-ish order. */
+/* A tree whose inner nodes and leaves are three words, n nodes in all, built in random-ish
+ * order. */
 static void make_tree(Bench *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

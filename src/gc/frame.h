@@ -10,11 +10,11 @@
  *   R[nargs+2]      frame record, word 1: caller's return pc index (32 bits) | flags << 32
  *   R[nargs+3..]    blocks: captured values, copied in on entry; then temporaries; then scratch
  *
- * delta = this window's base - the caller's base, in words; code pointer 0 marks the base frame of a
- * process. The record sits above the arguments, so it is written in one go at the call and nothing
- * below it is ever stale: below the top of a window every register but the two record words holds a
- * Value (M8). Results go to the register named by the A field of the caller's instruction before
- * the return pc.
+ * delta = this window's base - the caller's base, in words; code pointer 0 marks the base frame of
+ * a process. The record sits above the arguments, so it is written in one go at the call and
+ * nothing below it is ever stale: below the top of a window every register but the two record
+ * words holds a Value (M8). Results go to the register named by the A field of the caller's
+ * instruction before the return pc.
  *
  * Nothing points into the stack: frames are named by their offset from heap->lo.
  */

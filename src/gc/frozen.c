@@ -91,7 +91,8 @@ static void region_drop(EpochRecord *epoch, Region *region, Region **dead)
 {
     if (region_is_immortal(region))
         return;
-    /* Releases our use of the region's objects; whoever drops the last count acquires all others'. */
+    /* Releases our use of the region's objects; whoever drops the last count acquires all
+     * others'. */
     if (atom_sub(&region->refs, 1u) != 1)
         return;
     region->record = epoch;

@@ -29,8 +29,9 @@ Status frozen_copy(Heap *source, HeapCtx *cx, Value v, Value *out, Region **regi
                    Value *culprit) MUST_CHECK;
 /* An empty region builder for the loader: objects are appended with frozen_new, then sealed. */
 Status region_new(HeapCtx *cx, size_t capacity_words, bool immortal, Region **out) MUST_CHECK;
-/* STATUS_LIMIT when the capacity does not suffice (one object takes 1 + obj_alloc_words(payload)). The
- * caller fills the words, with frozen values of this region or of regions given to region_hold. */
+/* STATUS_LIMIT when the capacity does not suffice (one object takes 1 + obj_alloc_words(payload)).
+ * The caller fills the words, with frozen values of this region or of regions given to
+ * region_hold. */
 Status frozen_new(Region *region, uint32_t cls, ObjKind kind, unsigned pad, size_t payload_words,
                   Object **out) MUST_CHECK;
 

@@ -175,12 +175,13 @@ LargeObject *large_new(OldSpace *old, const Heap *heap, uint64_t header, size_t 
 void large_free(OldSpace *old, LargeObject *large);
 size_t old_used_words(const OldSpace *old);
 size_t heap_cap(const Heap *heap, const HeapCtx *cx);
-/* Hash of an unhashed object by where it stands. `heap` may be a copy of a heap's fields from before
- * its block was replaced. */
+/* Hash of an unhashed object by where it stands. `heap` may be a copy of a heap's fields from
+ * before its block was replaced. */
 uint32_t heap_address_hash(const Heap *heap, const Object *o);
 /* Notes that the cap refused something and answers what to tell the caller. */
 Status heap_cap_refused(Heap *heap, HeapCtx *cx) MUST_CHECK;
-/* Charges `bytes` of a new off-heap buffer; STATUS_HEAP_FULL when a collection should come first. */
+/* Charges `bytes` of a new off-heap buffer; STATUS_HEAP_FULL when a collection should come
+ * first. */
 Status heap_charge_offheap(Heap *heap, HeapCtx *cx, size_t bytes) MUST_CHECK;
 /* Frees fragments a collection has emptied: their handles and holds are the heap's by now. */
 void fragment_free_shell(HeapCtx *cx, Fragment *f);
@@ -217,8 +218,9 @@ typedef struct GcBecome {
 size_t gc_young_worst(const Heap *heap);
 /* Words of old space, large objects and off-heap bytes (as words) included. */
 size_t gc_old_total(const Heap *heap);
-/* All of the heap, which has no large object, moves into a new block of `block_words` (at least stack
- * and worst case); a generational heap becomes a small one. `become` may be NULL. Adds to *copied. */
+/* All of the heap, which has no large object, moves into a new block of `block_words` (at least
+ * stack and worst case); a generational heap becomes a small one. `become` may be NULL. Adds to
+ * *copied. */
 Status gc_small(Heap *heap, HeapCtx *cx, const HeapRoots *roots, size_t stack_used,
                 size_t block_words, GcBecome *become, size_t *copied) MUST_CHECK;
 /* Generational: young objects are promoted; the nursery is empty afterwards. */
@@ -299,7 +301,8 @@ static inline Value relocate_value(const Relocation *r, Value v)
 {
     return v - r->from < r->bytes ? v + r->delta : v;
 }
-/* Adjusts all pointers inside the objects of [first, top), which already stand at their new place. */
+/* Adjusts all pointers inside the objects of [first, top), which already stand at their new
+ * place. */
 void relocate_objects(const Relocation *r, Value *first, const Value *top);
 
 /* ---- verification ------------------------------------------------------------------------- */

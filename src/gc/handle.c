@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* handle.c - counts of off-heap things: string buffers and runtime objects, each shared by the handle
- * objects of any number of heaps, fragments and regions.
- * Threads: any; the counts are atomic. A list belongs to the heap, fragment or region it hangs on. */
+/* handle.c - counts of off-heap things: string buffers and runtime objects, each shared by the
+ * handle objects of any number of heaps, fragments and regions.
+ * Threads: any; the counts are atomic. A list belongs to the heap, fragment or region it hangs
+ * on. */
 #include "strbuf_int.h"
 
 void offheap_retain(OffHeap *object)
@@ -14,7 +15,8 @@ void offheap_retain(OffHeap *object)
 
 void offheap_release(HeapEnv *henv, OffHeap *object)
 {
-    /* Releases our last use of the object; the one who drops the last count acquires all of them. */
+    /* Releases our last use of the object; the one who drops the last count acquires all of
+     * them. */
     if (atom_sub(&object->refs, 1u) == 1)
         object->type->destroy(henv, object);
 }
@@ -43,7 +45,8 @@ size_t handle_charge(const Object *o)
     if (obj_kind(o) != OBJ_BIG_STRING)
         return HANDLE_CHARGE;
     const StrBuf *buf = ((const StrHandle *)(const void *)o)->buf;
-    /* Relaxed: a fair share, recomputed at each sweep; over all holders it sums up to the buffer. */
+    /* Relaxed: a fair share, recomputed at each sweep; over all holders it sums up to the
+     * buffer. */
     uint32_t refs = atom_load_rlx(&buf->refs);
     return buf->capacity / (refs ? refs : 1) + 1;
 }

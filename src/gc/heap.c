@@ -2,8 +2,8 @@
 /* heap.c - life of a process's heap: blocks, old space, large objects, stores, identity hashes.
  * Collection is in heap_collect.c, copying in heap_copy.c.
  * Threads: the owner of the heap.
- * Invariant: every pointer reachable from the process leads into its block, an adopted fragment, its
- * old chunks, its large objects or a frozen region it holds (I2). */
+ * Invariant: every pointer reachable from the process leads into its block, an adopted fragment,
+ * its old chunks, its large objects or a frozen region it holds (I2). */
 #include "gc_int.h"
 
 _Static_assert(sizeof(Heap) == 56, "a Heap and one pointer fill a cache line of the process");

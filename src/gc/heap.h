@@ -9,8 +9,9 @@
  * A small process has nothing else; each collection copies the live objects (and moves the stack)
  * into a block of fitting size (256 B, 512 B, 1 KiB ...). A process with more live data gets an old
  * space (chunks, allocated upwards): minor collections promote young survivors into it and leave
- * stack and block in place; major ones copy old space. Objects above HEAP_LARGE_WORDS live in blocks
- * of their own (LARGE) and are marked, not moved. Adopted message fragments are young memory too.
+ * stack and block in place; major ones copy old space. Objects above HEAP_LARGE_WORDS live in
+ * blocks of their own (LARGE) and are marked, not moved. Adopted message fragments are young
+ * memory too.
  *
  * Nobody collects behind the caller's back: heap_try_alloc answers NULL when there is no room and
  * the caller, at a safepoint, calls heap_collect and starts over. Hence between two safepoints no
@@ -18,7 +19,8 @@
  *
  * Threads: a Heap belongs to whoever runs (or has claimed) its process; no locking. Regions, string
  * buffers and fragments in flight are shared and counted; see frozen.h, strbuf.h.
- * Memory failure: STATUS_NO_MEMORY or STATUS_HEAP_LIMIT, nothing changed; the caller ends the process.
+ * Memory failure: STATUS_NO_MEMORY or STATUS_HEAP_LIMIT, nothing changed; the caller ends the
+ * process.
  */
 #ifndef MAGGIE_HEAP_H
 #define MAGGIE_HEAP_H
@@ -157,7 +159,8 @@ Status heap_init_with_copy(Heap *heap, HeapCtx *cx, Heap *source, Value root, si
                            uint32_t salt, Value *out) MUST_CHECK;
 /* Frees everything the heap holds, fragments and counts included. */
 void heap_destroy(Heap *heap, HeapCtx *cx);
-/* Heap cap in bytes (old space, block, large objects, fragments and owned off-heap bytes); 0 = default. */
+/* Heap cap in bytes (old space, block, large objects, fragments and owned off-heap bytes); 0 =
+ * default. */
 Status heap_set_cap(Heap *heap, HeapCtx *cx, size_t bytes) MUST_CHECK;
 
 /* ---- allocation -------------------------------------------------------------------------- */
@@ -187,8 +190,8 @@ static inline Object *heap_try_alloc(Heap *heap, const Value *stack_end, size_t 
     return (Object *)heap->hp;
 }
 
-/* Any size: small ones as above, large ones in their own block. Header and size word are written; the
- * contents of small ones are undefined, those of large ones are zero words, so that they may be
+/* Any size: small ones as above, large ones in their own block. Header and size word are written;
+ * the contents of small ones are undefined, those of large ones are zero words, so that they may be
  * filled in pieces, with safepoints between. kind/pad/class as obj_header. Answers STATUS_HEAP_FULL
  * when a collection is needed, STATUS_HEAP_LIMIT when the cap forbids it for good. */
 Status heap_try_new(Heap *heap, HeapCtx *cx, const Value *stack_end, uint32_t cls, ObjKind kind,
@@ -200,10 +203,11 @@ Status heap_new_handle(Heap *heap, HeapCtx *cx, const Value *stack_end, uint32_t
 
 /* ---- stores (M4) ------------------------------------------------------------------------- */
 
-/* Out-of-line half of heap_store: remembers old objects and cards of large ones; false when frozen. */
+/* Out-of-line half of heap_store: remembers old objects and cards of large ones; false when
+ * frozen. */
 bool heap_store_slow(Heap *heap, Object *o, Value *slot, Value v);
-/* Stores v into *slot of o. False (nothing stored) when o is frozen. Never fails otherwise: when the
- * remembered set cannot grow, the next collection looks at all of old space. */
+/* Stores v into *slot of o. False (nothing stored) when o is frozen. Never fails otherwise: when
+ * the remembered set cannot grow, the next collection looks at all of old space. */
 static inline bool heap_store(Heap *heap, Object *o, Value *slot, Value v)
 {
     if (__builtin_expect((o->header & OBJ_F_GUARD_MASK) != 0, 0)) {
@@ -239,8 +243,8 @@ Status heap_collect(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapG
                     HeapGcResult *result) MUST_CHECK;
 /* Bytes held; for statistics and the cap. */
 size_t heap_bytes(const Heap *heap);
-/* Enough was adopted since the last collection (messages, their off-heap bytes) that a process which
- * itself allocates little should collect at its next safepoint. */
+/* Enough was adopted since the last collection (messages, their off-heap bytes) that a process
+ * which itself allocates little should collect at its next safepoint. */
 bool heap_wants_collection(const Heap *heap);
 /* The process is about to wait: blocks that grew because it collected often may shrink again. */
 static inline void heap_note_wait(Heap *heap) { heap->streak = 0; }
@@ -268,8 +272,8 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
                          Value *culprit) MUST_CHECK;
 /* A second fragment with the same contents: block copy and relocation. Not of an adopted one. */
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
-/* Makes the fragment's objects part of the heap (takes f) and answers its root. The extra words stay
- * readable until the next collection. */
+/* Makes the fragment's objects part of the heap (takes f) and answers its root. The extra words
+ * stay readable until the next collection. */
 Value heap_adopt(Heap *heap, Fragment *f);
 /* Frees a fragment nobody adopted, with the counts it owns. */
 void fragment_free(HeapCtx *cx, Fragment *f);
@@ -286,7 +290,8 @@ void heap_each_run(const Heap *heap, void (*fn)(void *arg, const Value *first, s
 
 /* Swaps (or, one_way, forwards a to b) all references to two unfrozen objects of this heap, by a
  * full collection with substitution (D17). STATUS_FROZEN when either is frozen,
- * STATUS_BAD_ARGUMENT when either is an immediate. Pointers the caller holds are dead afterwards. */
+ * STATUS_BAD_ARGUMENT when either is an immediate. Pointers the caller holds are dead
+ * afterwards. */
 Status heap_become(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapGcRequest *request,
                    Value a, Value b, bool one_way, HeapGcResult *result) MUST_CHECK;
 

@@ -2,9 +2,9 @@
 /* heap_collect.c - when to collect which way, and how big blocks should be. The work is done in
  * heap_trace.c.
  *
- * Small heaps are copied whole into a block that fits. Generational ones have minor collections, and
- * a major one when old space (large objects and off-heap bytes included) has doubled since the last.
- * Threads: the owner of the heap (or whoever has claimed it). */
+ * Small heaps are copied whole into a block that fits. Generational ones have minor collections,
+ * and a major one when old space (large objects and off-heap bytes included) has doubled since the
+ * last. Threads: the owner of the heap (or whoever has claimed it). */
 #include "gc_int.h"
 
 #include <stdlib.h>
@@ -84,7 +84,8 @@ static Status gc_fit_nursery(Heap *heap, HeapCtx *cx, const HeapGcRequest *r, si
     size_t old_used = old_used_words(heap->ext->old);
     if (nursery < old_used)
         nursery = old_used < GC_NURSERY_MAX ? old_used : GC_NURSERY_MAX;
-    /* The stack is looked at by each minor collection: at least half as much is allocated between. */
+    /* The stack is looked at by each minor collection: at least half as much is allocated
+     * between. */
     if (nursery < stack / 2)
         nursery = stack / 2;
     if (r->kind == HEAP_GC_HIBERNATE)

@@ -2,18 +2,19 @@
 /* heap_copy.c - structure-preserving copies out of a heap (D1): into fragments, first blocks of new
  * processes, and frozen regions. One copier for all three.
  *
- * One pass, Cheney style: objects are copied upwards into one contiguous buffer, whose unscanned part
- * still holds addresses of the source; each copied source object's header holds the copy's address
- * until the end, when a log puts the headers back (M2: only the sender's private heap is written, and
- * the sender is the one who runs). A buffer that is too small is replaced by one twice the size and
- * everything in it relocated.
+ * One pass, Cheney style: objects are copied upwards into one contiguous buffer, whose unscanned
+ * part still holds addresses of the source; each copied source object's header holds the copy's
+ * address until the end, when a log puts the headers back (M2: only the sender's private heap is
+ * written, and the sender is the one who runs). A buffer that is too small is replaced by one
+ * twice the size and everything in it relocated.
  *
  * Threads: the owner of the source heap.
  * Invariant: on return, whatever the outcome, the source is as it was. */
 #include "gc_int.h"
 
 #define COPY_LOG_LOCAL 24
-/* Copies up to this many words are made on the C stack when their final place depends on their size. */
+/* Copies up to this many words are made on the C stack when their final place depends on their
+ * size. */
 #define COPY_SCRATCH 96
 /* A big fragment's block begins with its size and a spare word, a pool block with the fragment. */
 #define FRAGMENT_BIG_HEAD 2

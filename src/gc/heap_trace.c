@@ -84,8 +84,8 @@ static inline void gc_push_large(Gc *gc, LargeObject *large)
     }
 }
 
-/* A big object of an adopted fragment gets a block of its own. NULL: no memory for that, copy it into
- * the reserved space like any other. */
+/* A big object of an adopted fragment gets a block of its own. NULL: no memory for that, copy it
+ * into the reserved space like any other. */
 static Value gc_move_to_large(Gc *gc, Object *o, uint64_t h, size_t words, bool hashed,
                               uint32_t hash)
 {
@@ -187,8 +187,9 @@ static inline __attribute__((always_inline)) Value gc_move(Gc *gc, Object *o, ui
 }
 _Static_assert(OBJ_F_HASH_STORED == UINT64_C(1) << 56, "gc_move reads it as a number");
 
-/* A frozen object was reached: the heap keeps holding its region. A region that is not in the set was
- * reached through another one, which holds it and is itself held until the end of this collection. */
+/* A frozen object was reached: the heap keeps holding its region. A region that is not in the set
+ * was reached through another one, which holds it and is itself held until the end of this
+ * collection. */
 static void gc_mark_region(Gc *gc, const Object *o)
 {
     Region *region = region_of(o);
@@ -307,8 +308,8 @@ static void gc_drain_mode(Gc *gc, GcMode mode)
         gc_drain(gc, GC_MAJOR);
 }
 
-/* Root runs may overlap, so a root may already lead to a copy. Old copies of MINOR are recognised by
- * their flag, the others by address: only roots need that. */
+/* Root runs may overlap, so a root may already lead to a copy. Old copies of MINOR are recognised
+ * by their flag, the others by address: only roots need that. */
 static inline __attribute__((always_inline)) void
 gc_roots(Gc *gc, Value *first, size_t n, const Value *to_lo, const Value *to_hi, GcMode mode)
 {
@@ -382,8 +383,8 @@ static void gc_scan_old_object(Gc *gc, Object *o)
     }
 }
 
-/* The remembered set lost something: every old object may hold a young pointer. The chunks are walked
- * up to where they ended when the collection began. */
+/* The remembered set lost something: every old object may hold a young pointer. The chunks are
+ * walked up to where they ended when the collection began. */
 static void gc_scan_all_old(Gc *gc, OldChunk *first, const Value *first_top)
 {
     for (OldChunk *c = first; c; c = c->next) {
@@ -571,7 +572,8 @@ size_t gc_young_worst(const Heap *heap)
     return words + (heap->hashed == HEAP_HASHED_MANY ? words : heap->hashed);
 }
 
-/* Makes room in the heap's set for the regions its fragments hold, and for the charge of handles. */
+/* Makes room in the heap's set for the regions its fragments hold, and for the charge of
+ * handles. */
 static Status gc_reserve_holds(Heap *heap, HeapCtx *cx)
 {
     size_t n = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* heap_verify.c - the debug check of I2 and of the heap's own rules, by address: where the collector
- * believes flags, this looks up to which block, chunk, fragment or region a pointer really leads.
- * Costs memory and time in proportion to the live data; used after collections when HeapEnv.verify
- * says so, and by tests.
+/* heap_verify.c - the debug check of I2 and of the heap's own rules, by address: where the
+ * collector believes flags, this looks up to which block, chunk, fragment or region a pointer
+ * really leads. Costs memory and time in proportion to the live data; used after collections when
+ * HeapEnv.verify says so, and by tests.
  * Threads: the owner of the heap. */
 #include "gc_int.h"
 

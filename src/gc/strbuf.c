@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* strbuf.c - strings: short ones inline, long ones as slices of counted off-heap buffers.
- * Threads: the owner of the heap; a buffer is shared by any number of owners. Bytes behind `used` are
- * written only by the one who claimed them by CAS and read only through handles made afterwards. */
+ * Threads: the owner of the heap; a buffer is shared by any number of owners. Bytes behind `used`
+ * are written only by the one who claimed them by CAS and read only through handles made
+ * afterwards. */
 #include "strbuf_int.h"
 #include "utf8.h"
 
@@ -262,8 +263,8 @@ size_t str_offset(Value v, size_t index)
     if (obj_kind(obj_of(v)) == OBJ_STRING)
         return str_step(&view, index, at_index, at_offset);
     StrHandle *h = (StrHandle *)(void *)obj_of(v);
-    /* Relaxed, index and offset in one word: a frozen handle is stepped by several processes at once,
-     * and any pair one of them stored is right. */
+    /* Relaxed, index and offset in one word: a frozen handle is stepped by several processes at
+     * once, and any pair one of them stored is right. */
     uint64_t cursor = atom_load_rlx(&h->cursor);
     if (distance(index, (size_t)(cursor >> 32)) < distance(index, at_index)) {
         at_index = (size_t)(cursor >> 32);

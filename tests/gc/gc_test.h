@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gc_test.h - a process for tests of the heap: stack words are the roots, allocation collects when it
- * must, and the simulated Env counts bytes and fails on cue.
+/* gc_test.h - a process for tests of the heap: stack words are the roots, allocation collects when
+ * it must, and the simulated Env counts bytes and fails on cue.
  * Threads: each World belongs to one thread. */
 #ifndef GC_TEST_H
 #define GC_TEST_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_heap_copy.c - fragments, first blocks and frozen regions: what is copied, shared, refused. */
+/* test_heap_copy.c - fragments, first blocks and frozen regions: what is copied, shared,
+ * refused. */
 #include "gc_test.h"
 
 /* A cyclic graph in root r: {self, x, x, "text", 7} with x = {root}. */
@@ -405,7 +406,8 @@ static void fragments_and_regions_hold_the_regions_they_refer_to(void **state)
     assert_int_equal(atom_load_rlx(&inner->refs), 2); /* outer's and f's */
     proc_push(&q, heap_adopt(&q.heap, f));
     proc_check(&q);
-    /* Keep only what is inside the outer region, read out of it: held through it, then by itself. */
+    /* Keep only what is inside the outer region, read out of it: held through it, then by
+     * itself. */
     *proc_root(&q, 0) = obj_of(proc_obj(&q, 0)->words[0])->words[0];
     proc_collect(&q, HEAP_GC_AUTO);
     assert_int_equal(atom_load_rlx(&inner->refs), 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_heap_fail.c - every allocation fails once: nothing leaks, heaps stay whole, counts are right.
- * The pool runs over the Env block by block, so that its allocations fail too. */
+/* test_heap_fail.c - every allocation fails once: nothing leaks, heaps stay whole, counts are
+ * right. The pool runs over the Env block by block, so that its allocations fail too. */
 #include "gc_test.h"
 
 static void fail_world_open(World *w)

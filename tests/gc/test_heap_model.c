@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_heap_model.c - random programs over two heaps against a shadow graph: allocations, stores,
- * loads, collections of every kind, messages, spawns, become:, hashes, frozen values, weak references.
- * MAGGIE_TEST_SEED and MAGGIE_TEST_COUNT in the environment choose the seeds (from 1000 * SEED); a
- * failure prints its seed. */
+ * loads, collections of every kind, messages, spawns, become:, hashes, frozen values, weak
+ * references. MAGGIE_TEST_SEED and MAGGIE_TEST_COUNT in the environment choose the seeds (from
+ * 1000 * SEED); a failure prints its seed. */
 #include "gc_test.h"
 
 #include "utf8.h"

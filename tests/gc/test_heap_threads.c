@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_heap_threads.c - threads that exchange messages, string buffers and frozen values, as schedulers
- * do: nothing but counts, fragments in flight and cells is shared. For ThreadSanitizer above all.
- * Conservation: every message sent is received with its contents; at the end nothing is left. */
+/* test_heap_threads.c - threads that exchange messages, string buffers and frozen values, as
+ * schedulers do: nothing but counts, fragments in flight and cells is shared. For ThreadSanitizer
+ * above all. Conservation: every message sent is received with its contents; at the end nothing is
+ * left. */
 #include "gc_test.h"
 
 #include <pthread.h>
