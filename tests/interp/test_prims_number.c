@@ -82,8 +82,10 @@ static void wrong_operands_are_errors(void **state)
     Kit k;
     text_open(&k);
     number(&k, 0, "100000000000000000000");
-    static const PrimFn operations[] = {num_add,  num_sub,     num_mul,     num_div, num_idiv, num_mod,
-                                        num_less, num_greater, num_less_eq, num_greater_eq};
+    static const PrimFn operations[] = {
+        num_add, num_sub,  num_mul,     num_div,     num_idiv,
+        num_mod, num_less, num_greater, num_less_eq, num_greater_eq,
+    };
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         assert_int_equal(TEXT_RUN(&k, 1, operations[i], I(1), VALUE_NIL), PRIM_ERROR);
         assert_string_equal(k.call.error.text, "argument must be a number");
