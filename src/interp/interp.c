@@ -14,6 +14,10 @@
  */
 #include "interp.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "class.h"
 #include "interp_int.h"
 
@@ -35,6 +39,22 @@ static inline double as_double(Value v) {
     return value_is_int(v) ? (double)value_as_int(v) : value_as_float(v);
 }
 static inline bool is_number(Value v) { return value_is_int(v) || value_is_float(v); }
+
+/* Decoding without a test, and encoding of what is no NaN; on x86-64 in the vector unit. */
+static inline double float_decode(Value v) {
+#if defined(__SSE2__)
+    __m128i bits = _mm_cvtsi64_si128((int64_t)v);
+    return _mm_cvtsd_f64(_mm_castsi128_pd(
+        _mm_sub_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET))));
+#else
+    return value_as_float(v);
+#endif
+}
+static inline Value float_encode(double d) {
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof bits);
+    return bits + VALUE_FLOAT_OFFSET;
+}
 
 /* Second entry, then the scheduler's cache, then the class chain; fills a free entry. */
 static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, uint32_t cls) {
@@ -102,17 +122,28 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         goto slow_binary;                                                                          \
     } while (0)
 
+/* Every word that is no float decodes to a NaN (the offset moves pointers, integers and the other
+ * immediates into the NaN range), so the float path needs no tag tests: it computes, and a result that
+ * is a NaN (or an unordered comparison) tells that an operand was no float, or a NaN. */
 #define ARITH_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                     \
     L_##NAME : {                                                                                   \
         Value a = R[B], b = R[C];                                                                  \
-        if (LIKELY(value_both_int(a, b))) {                                                        \
+        if (value_both_int(a, b)) {                                                                \
             Value r = (INT_EXPR);                                                                  \
             if (LIKELY(r >= VALUE_INT_TAG)) {                                                      \
                 R[A] = r;                                                                          \
                 NEXT;                                                                              \
             }                                                                                      \
-        } else if (is_number(a) && is_number(b)) {                                                 \
-            double x = as_double(a), y = as_double(b);                                             \
+            SLOW_BINARY();                                                                         \
+        }                                                                                          \
+        double x = float_decode(a), y = float_decode(b), z = (FLOAT_EXPR);                         \
+        if (LIKELY(z == z)) {                                                                      \
+            R[A] = float_encode(z);                                                                \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        if (is_number(a) && is_number(b)) {                                                        \
+            x = as_double(a);                                                                      \
+            y = as_double(b);                                                                      \
             R[A] = value_float(FLOAT_EXPR);                                                        \
             NEXT;                                                                                  \
         }                                                                                          \
@@ -139,27 +170,36 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
 #define COMPARE_CASE(NAME, OPERATOR)                                                               \
     L_##NAME : {                                                                                   \
         Value a = R[B], b = R[C];                                                                  \
-        if (LIKELY(value_both_int(a, b))) {                                                        \
+        if (value_both_int(a, b)) {                                                                \
             R[A] = value_bool(a OPERATOR b);                                                       \
             NEXT;                                                                                  \
         }                                                                                          \
-        if (is_number(a) && is_number(b)) {                                                        \
-            R[A] = value_bool(as_double(a) OPERATOR as_double(b));                                 \
-            NEXT;                                                                                  \
+        double x = float_decode(a), y = float_decode(b);                                           \
+        if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
+            if (!is_number(a) || !is_number(b)) {                                                  \
+                SLOW_BINARY();                                                                     \
+            }                                                                                      \
+            x = as_double(a);                                                                      \
+            y = as_double(b);                                                                      \
         }                                                                                          \
-        SLOW_BINARY();                                                                             \
+        R[A] = value_bool(x OPERATOR y);                                                           \
+        NEXT;                                                                                      \
     }                                                                                              \
     L_##NAME##J : {                                                                                \
         Value a = R[B], b = R[C];                                                                  \
-        bool yes;                                                                                  \
-        if (LIKELY(value_both_int(a, b))) {                                                        \
-            yes = a OPERATOR b;                                                                    \
-        } else if (is_number(a) && is_number(b)) {                                                 \
-            yes = as_double(a) OPERATOR as_double(b);                                              \
-        } else {                                                                                   \
-            SLOW_BINARY();                                                                         \
+        if (value_both_int(a, b)) {                                                                \
+            pc += (a OPERATOR b) ? 1 : 1 + instr_jump(*pc);                                        \
+            NEXT;                                                                                  \
         }                                                                                          \
-        pc += yes ? 1 : 1 + instr_jump(*pc);                                                       \
+        double x = float_decode(a), y = float_decode(b);                                           \
+        if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
+            if (!is_number(a) || !is_number(b)) {                                                  \
+                SLOW_BINARY();                                                                     \
+            }                                                                                      \
+            x = as_double(a);                                                                      \
+            y = as_double(b);                                                                      \
+        }                                                                                          \
+        pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
         NEXT;                                                                                      \
     }                                                                                              \
     L_##NAME##K : {                                                                                \
@@ -176,16 +216,15 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }                                                                                              \
     L_##NAME##KJ : {                                                                               \
         Value a = R[B];                                                                            \
-        bool yes;                                                                                  \
         if (LIKELY(value_is_int(a))) {                                                             \
-            yes = a OPERATOR value_int(CK);                                                        \
-        } else if (value_is_float(a)) {                                                            \
-            yes = value_as_float(a) OPERATOR(double) CK;                                           \
-        } else {                                                                                   \
-            SLOW_CONSTANT();                                                                       \
+            pc += (a OPERATOR value_int(CK)) ? 1 : 1 + instr_jump(*pc);                            \
+            NEXT;                                                                                  \
         }                                                                                          \
-        pc += yes ? 1 : 1 + instr_jump(*pc);                                                       \
-        NEXT;                                                                                      \
+        if (value_is_float(a)) {                                                                   \
+            pc += (value_as_float(a) OPERATOR(double) CK) ? 1 : 1 + instr_jump(*pc);               \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        SLOW_CONSTANT();                                                                           \
     }
 /* = and ~= without a send: every left side but a heap object compares as a word (L7: 3 = 3.0 is
  * false), Floats by IEEE. NEGATE is 0 or 1. */
@@ -1070,6 +1109,9 @@ again:
     case PRIM_OK:
         reds = (int32_t)c->reductions - 1;
         R[instr_a(pc[-1])] = c->result;
+        if (UNLIKELY(p->resume.a | p->resume.b | p->resume.c)) {
+            interp_clear_resume(p); /* progress of this call: the next one starts at zero */
+        }
         /* not a safepoint by itself: loops and calls are; long ones have charged */
         NEXT;
     case PRIM_GC:
@@ -1115,6 +1157,12 @@ again:
         }
         goto enter;
     }
+    case PRIM_CALL:
+        reds = (int32_t)c->reductions;
+        interp_clear_resume(p);
+        argc = c->send_argc;
+        m = c->send_code;
+        goto enter;
     case PRIM_VALUE:
         reds = (int32_t)c->reductions;
         interp_clear_resume(p);

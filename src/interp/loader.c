@@ -426,7 +426,11 @@ static Bytes scope_class_var(void *ctx, Bytes name) {
 static Bytes scope_global(void *ctx, Bytes name, bool *known) {
     Scope *s = ctx;
     *known = resolve(s->file, name, global_exists, s->vm, s->key, sizeof s->key);
-    return *known ? (Bytes){s->key, strlen(s->key)} : name;
+    if (!*known) {
+        return name;
+    }
+    /* the symbol's own text: the compiler keeps what it is given until the unit is done */
+    return vm_symbol_text(s->vm, symtab_lookup(s->vm->symtab, s->key, strlen(s->key)));
 }
 static bool scope_binding(void *ctx, Bytes name) {
     Scope *s = ctx;
@@ -764,24 +768,35 @@ uint32_t loader_error_count(const Loader *loader) { return loader->errors; }
 
 static void sink_to_buf(void *ctx, const char *bytes, size_t len) { (void)buf_put(ctx, bytes, len); }
 
-Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out, Buf *report) {
+Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out, bool *class_side,
+                           Buf *report) {
     LangParse parse;
-    LangSink sink = {sink_to_buf, report};
-    Status status = STATUS_SYNTAX;
+    *out = NULL;
     if (lang_parse_method(&parse, source.data, source.len, NULL)) {
-        Scope scope = {.vm = l->vm, .cls = parse.method->class_side ? cls | 1u : cls};
+        *class_side = parse.method->class_side || (cls & 1);
+        Scope scope = {.vm = vm, .cls = *class_side ? cls | 1u : cls};
         CompileEnv env = scope_env(&scope, false);
-        CodeUnit *unit = compile_method(parse.method, &env, &parse.diags);
-        if (unit) {
-            LinkInfo info = {.owner = scope.cls, .line = 1};
-            status = code_link(l->vm, &l->actor.heap, unit, &info, out);
-            code_unit_free(unit);
-        }
+        *out = compile_method(parse.method, &env, &parse.diags);
     }
-    if (status == STATUS_SYNTAX) {
-        diag_report(&parse.diags, "compile error", sink);
+    if (!*out) {
+        diag_report(&parse.diags, "compile error", (LangSink){sink_to_buf, report});
     }
     lang_parse_free(&parse);
+    return *out ? STATUS_OK : STATUS_SYNTAX;
+}
+
+Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out, Buf *report) {
+    CodeUnit *unit;
+    bool class_side;
+    *out = NULL;
+    STATUS_FORWARD(loader_compile_unit(l->vm, cls, source, &unit, &class_side, report));
+    LinkInfo info = {.owner = class_side ? cls | 1u : cls, .line = 1};
+    Status status = code_link(l->vm, &l->actor.heap, unit, &info, out);
+    if (status == STATUS_NOT_FOUND && unit->is_primitive) {
+        (void)buf_puts(report, "compile error: there is no such primitive");
+        status = STATUS_SYNTAX;
+    }
+    code_unit_free(unit);
     if (status == STATUS_OK && *out) {
         status = method_install(l->vm, l, *out);
     }

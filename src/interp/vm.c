@@ -53,6 +53,7 @@ static Status local_init(Vm *vm, VmLocal *l, Sched *sched) {
         pool_local_close(&l->pool);
         return STATUS_NO_MEMORY;
     }
+    l->actor.heap.epoch = l->actor.epoch; /* frozen regions die through it */
     l->call = (PrimCall){.vm = vm, .cx = &l->actor.heap};
     return STATUS_OK;
 }
@@ -101,6 +102,9 @@ static void on_thread_stop(void *ctx, Sched *sched) {
     atom_store_rel(&vm->locals[sched->id], NULL);
     vm_local_close(l);
     sched->user = NULL;
+    if (vm->on_stopped) {
+        vm->on_stopped(vm->embedder);
+    }
 }
 
 static void on_slice_begin(void *ctx, Sched *sched) {
@@ -340,6 +344,13 @@ Status vm_spawn_code(VmLocal *l, Code *code, Value receiver, unsigned argc, cons
     }
     p->domain = l->vm->root_domain;
     p->flags |= PROCESS_F_MAIN;
+    for (unsigned i = 0; i < argc; i++) {
+        if (!heap_hold(&p->heap, &l->actor.heap, args[i])) {
+            heap_destroy(&p->heap, &l->actor.heap);
+            process_abandon(&l->actor, p);
+            return STATUS_NO_MEMORY;
+        }
+    }
     interp_setup_code(p, code, receiver, argc, args);
     *pid = p->pid;
     process_start(&l->actor, p, false);
