@@ -80,7 +80,7 @@ PrimStatus prim_integer_bit_length(PrimCall *c)
 
 /* ---- powers, roots, divisors --------------------------------------------------------------- */
 
-/* _power: n, n a non-negative integer. */
+/* raisedTo: n. Falls back unless n is an integer from 0 on. */
 PrimStatus prim_integer_power(PrimCall *c)
 {
     BigLimb a;
@@ -88,7 +88,7 @@ PrimStatus prim_integer_power(PrimCall *c)
     if (c->dirty_done)
         return num_finish(c);
     if (!num_is_integer(c->args[1]))
-        return prim_type_error(c, 1, "SmallInteger");
+        return PRIM_FALLBACK;
     if (!num_integer_view(c->args[0], &a, &job.a))
         return prim_type_error(c, 0, "SmallInteger");
     if (value_is_int(c->args[1])) {
@@ -97,9 +97,7 @@ PrimStatus prim_integer_power(PrimCall *c)
         BigView exponent = num_big_view(c->args[1]);
         job.count = exponent.negative ? -1 : INT64_MAX - 1 + (int64_t)(exponent.limbs[0] & 1);
     }
-    if (job.count < 0)
-        return prim_error(c, "exponent must not be negative");
-    return num_run(c, &job);
+    return job.count < 0 ? PRIM_FALLBACK : num_run(c, &job);
 }
 
 static uint64_t small_gcd(uint64_t a, uint64_t b)

@@ -105,6 +105,7 @@ static void wrong_operands_are_errors(void **state)
     assert_int_equal(TEXT_RUN(&k, 1, num_bit_shift, I(1), I(INT64_C(70000000))), PRIM_ERROR);
     assert_int_equal(TEXT_RUN(&k, 1, prim_integer_power, I(2), I(1000000000)), PRIM_ERROR);
     assert_string_equal(k.call.error.text, "result is too large");
+    assert_int_equal(TEXT_RUN(&k, 1, prim_integer_power, I(2), I(-1)), PRIM_FALLBACK);
     assert_int_equal(TEXT_RUN(&k, 1, prim_float_floor, F(INFINITY)), PRIM_ERROR);
     text_close(&k);
 }
