@@ -56,6 +56,9 @@ void loader_free(Loader *loader);
 struct Buf;
 MUST_CHECK Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out,
                                         struct Buf *report);
+/* The same without linking: returns a new unit. cls may be CLASS_NONE. */
+MUST_CHECK Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out,
+                                      bool *class_side, struct Buf *report);
 /* A doit (evaluate:). `binding` tells which top-level variables exist (ctx, name). */
 typedef struct DoitRequest {
     Bytes source;
