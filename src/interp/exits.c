@@ -8,6 +8,81 @@
 #include "class.h"
 #include "dirty.h"
 #include "interp_int.h"
+#include "timer.h"
+#include "vm_int.h"
+
+/* ---- the limit on unwind blocks ------------------------------------------------------------ */
+
+/* Time the ensure: blocks of a terminating process may take altogether. */
+#define EXIT_ENSURE_NS UINT64_C(5000000000)
+
+/* Kills a process that is still unwinding when it expires. Lives on its own: the process may be long
+ * dead by then. Linked in Vm.exit_timers (under outside_lock) so that a VM that stops first frees it. */
+typedef struct ExitTimer {
+    Timer timer;
+    Vm *vm;
+    Value pid;
+    struct ExitTimer *next, **link;
+} ExitTimer;
+
+static void exit_timer_free(ExitTimer *t) {
+    Vm *vm = t->vm;
+    lock_acquire(&vm->outside_lock);
+    *t->link = t->next;
+    if (t->next) {
+        t->next->link = t->link;
+    }
+    lock_release(&vm->outside_lock);
+    env_free(vm->env, t, sizeof *t);
+}
+
+static void exit_timer_fired(Timer *timer, Sched *sched) {
+    ExitTimer *t = timer->arg;
+    VmLocal *l = sched->user;
+    /* a failure means that it is gone, which is all that is wanted */
+    Status status = process_send_exit(&l->actor, NULL, t->pid, value_symbol(SYM_KILLED), true);
+    (void)status;
+    exit_timer_free(t);
+}
+
+/* Without memory for the timer the blocks are not run at all. */
+static bool exit_timer_start(VmLocal *l, Process *p) {
+    Vm *vm = l->vm;
+    ExitTimer *t = env_alloc(vm->env, sizeof *t);
+    if (!t) {
+        return false;
+    }
+    timer_init(&t->timer, exit_timer_fired, t);
+    t->vm = vm;
+    t->pid = p->pid;
+    lock_acquire(&vm->outside_lock);
+    t->next = vm->exit_timers;
+    t->link = (ExitTimer **)(void *)&vm->exit_timers;
+    if (t->next) {
+        t->next->link = &t->next;
+    }
+    vm->exit_timers = t;
+    lock_release(&vm->outside_lock);
+    timer_start_in(l->actor.sched, &t->timer, EXIT_ENSURE_NS);
+    return true;
+}
+
+void vm_free_exit_timers(Vm *vm) {
+    while (vm->exit_timers) {
+        exit_timer_free(vm->exit_timers);
+    }
+}
+
+/* Does anything on the stack want to run when the process unwinds? */
+static bool has_unwind_frames(Process *p) {
+    FrameWalk w = frame_top(p);
+    do {
+        if (w.code->mark == CODE_MARK_ENSURE || w.code->mark == CODE_MARK_CURTAILED) {
+            return true;
+        }
+    } while (frame_up(&w));
+    return false;
+}
 
 bool interp_deliver_exit(VmLocal *l, Process *p) {
     if (p->flags & PROCESS_F_KILLED) {
@@ -18,8 +93,18 @@ bool interp_deliver_exit(VmLocal *l, Process *p) {
         p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING; /* already on its way; the first reason stays */
         return true;
     }
-    Code *terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_TERMINATE);
+    /* #_interrupt (a shell's Ctrl-C) is no end: it becomes an exception where the process stands */
+    bool interrupt = p->exit_reason == value_symbol(SYM_INTERRUPT);
+    Code *terminate = NULL;
+    if (interrupt) {
+        terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_INTERRUPT);
+    }
     if (!terminate) {
+        interrupt = false;
+        terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_TERMINATE);
+    }
+    if (!terminate || (!interrupt && (!has_unwind_frames(p) || !exit_timer_start(l, p)))) {
+        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
         return false;
     }
     int32_t reds = 0;
@@ -36,8 +121,13 @@ bool interp_deliver_exit(VmLocal *l, Process *p) {
     p->live = (uint32_t)live + 2;
     p->pending = terminate;
     p->pending_base = (uint16_t)live;
-    p->pending_argc = 1;
+    p->pending_argc = interrupt ? 0 : 1;
     p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
+    if (interrupt) {
+        p->live--;
+        p->exit_reason = VALUE_NIL;
+        return true;
+    }
     p->flags |= PROCESS_F_TERMINATING;
     return true;
 }

@@ -145,12 +145,21 @@ static Status link_literals(Linker *k, const CodeUnit *unit) {
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         words += literal_words(&unit->literals[i]);
     }
+    if (unit->kind == CODE_DOIT) {
+        words += 3;
+    }
     if (words) {
         STATUS_FORWARD(region_new(k->cx, words, true, &k->region));
         code->region = k->region;
     }
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         STATUS_FORWARD(build_literal(k, &unit->literals[i], &code->literals[i]));
+    }
+    if (unit->kind == CODE_DOIT) {
+        Object *o;
+        STATUS_FORWARD(frozen_new(k->region, CLASS_COMPILED_METHOD, OBJ_CLOSURE, 0, 1, &o));
+        o->words[CLOSURE_CODE] = value_raw(code);
+        code->handle = value_ptr(o);
     }
     return STATUS_OK;
 }

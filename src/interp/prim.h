@@ -23,6 +23,7 @@
 
 struct Vm;
 struct Process;
+struct Code;
 
 typedef enum {
     PRIM_OK,       /* c->result is the answer */
@@ -35,6 +36,9 @@ typedef enum {
                       symbol c->send_selector; its answer is the primitive's answer. Up to
                       PRIM_EXTRA_ARGS more arguments than the primitive has may be written. */
     PRIM_VALUE,    /* tail call of the Block in args[0] with c->send_argc arguments */
+    PRIM_CALL,     /* tail call of c->send_code (a doit): receiver and c->send_argc arguments stand in
+                      args[0..c->send_argc]; before writing more than
+                      PRIM_EXTRA_ARGS of them look at heap->hp */
     PRIM_DIRTY,    /* run c->dirty_run(c->dirty_state) on a dirty thread, then call again with
                       c->dirty_state set and c->dirty_done true; the primitive then frees the state.
                       If the process dies meanwhile c->dirty_free(state) is called instead */
@@ -96,6 +100,7 @@ typedef struct PrimCall {
     size_t need_words;
     uint32_t send_selector;
     unsigned send_argc;
+    struct Code *send_code;
     void (*dirty_run)(void *state);
     void (*dirty_free)(void *state);
     void *dirty_state;

@@ -281,6 +281,7 @@ void vm_destroy(Vm *vm) {
     if (vm->group) {
         sched_group_destroy(vm->group);
     }
+    vm_free_exit_timers(vm);
     if (vm->outside) {
         HeapCtx *cx = &vm->outside->actor.heap;
         if (vm->actors) {

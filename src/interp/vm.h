@@ -88,6 +88,7 @@ typedef struct Code {
     Bytes *temp_names;
     Bytes *bindings;
     uint8_t *new_bindings;
+    Value handle;       /* doits: the CompiledMethod that stands for the code, in `region` */
     struct Code *next;    /* list of all code of the VM */
     const char *prim_help;
 } Code;
@@ -175,7 +176,8 @@ typedef struct Domain {
     X(BIT_SHIFT, "bitShift:") X(AT, "at:") X(AT_PUT, "at:put:") X(IS_NIL, "isNil")                 \
     X(NOT_NIL, "notNil") X(NOT, "not") X(SIZE, "size") X(VALUE1, "value:")                         \
     X(VALUE2, "value:value:") X(VALUE3, "value:value:value:")                                      \
-    X(VALUE4, "value:value:value:value:") X(NEW, "new") X(PERFORM, "perform:")
+    X(VALUE4, "value:value:value:value:") X(NEW, "new") X(PERFORM, "perform:")                    \
+    X(INTERRUPT, "_interrupt")
 enum {
     SYM_NONE_ = 0,
 #define VM_SYMBOL_ENUM(id, text) SYM_##id,
@@ -244,7 +246,11 @@ typedef struct Vm {
     void *embedder;
     void (*on_quiescent)(void *embedder, struct Vm *vm);
     void (*on_main_ended)(void *embedder, Process *p);
+    void (*on_result)(void *embedder, Process *p, int64_t job, Value result);
+    void (*on_stopped)(void *embedder); /* a scheduler thread ends */
+    Lock load_lock;           /* one load or compilation at a time */
     struct VmCounters *final_counters; /* per scheduler, after it has stopped */
+    struct ExitTimer *exit_timers;     /* under outside_lock */
     Lock outside_lock;                 /* `outside` is for threads that are no scheduler */
     VmLocal *outside;
 } Vm;
