@@ -37,6 +37,7 @@ typedef struct CopyBuffer {
 
 typedef struct Copier {
     HeapCtx *cx;
+    const Heap *source;
     CopyBuffer buffer;
     Value *base; /* buffer.block + buffer.head */
     Value *top;
@@ -188,6 +189,17 @@ static __attribute__((noinline)) void copier_handle(Copier *c, Object *copy)
     c->handles = value_ptr(copy);
 }
 
+/* The copy's identity hash is the original's, so that a copied hash table finds copied keys. Large
+ * objects always carry it: whether theirs was asked for is not known. */
+static __attribute__((noinline)) void copier_keep_hash(const Copier *c, const Object *o, Value *to,
+                                                       size_t total)
+{
+    bool stored = (o->header & OBJ_F_HASH_STORED) != 0;
+    to[total] = stored ? obj_slots((Object *)(uintptr_t)o)[obj_words(o)]
+                       : heap_address_hash(c->source, o);
+    to[0] |= OBJ_F_HASH_STORED;
+}
+
 /* Copies the unfrozen object o and logs it; its copy in *out. */
 static inline __attribute__((always_inline)) Status copier_copy(Copier *c, Object *o, Value *out)
 {
@@ -203,8 +215,10 @@ static inline __attribute__((always_inline)) Status copier_copy(Copier *c, Objec
     }
     if (__builtin_expect(c->logged == c->log_capacity, 0))
         STATUS_FORWARD(copier_grow_log(c));
-    if (__builtin_expect((size_t)(c->end - c->top) < total + c->prefix, 0))
-        STATUS_FORWARD(copier_grow(c, total + c->prefix));
+    bool hashed = (h & (OBJ_F_HASHED | OBJ_F_HASH_STORED | OBJ_F_LARGE)) != 0;
+    size_t room = total + hashed;
+    if (__builtin_expect((size_t)(c->end - c->top) < room + c->prefix, 0))
+        STATUS_FORWARD(copier_grow(c, room + c->prefix));
     Value *to = c->top + c->prefix;
     if (total <= 4) {
         for (size_t i = 1; i < total; i++)
@@ -213,9 +227,11 @@ static inline __attribute__((always_inline)) Status copier_copy(Copier *c, Objec
         memcpy(to + 1, o->words, (total - 1) * GC_WORD);
     }
     to[0] = (h & ~(UINT64_C(0xFF) << 56)) | OBJ_F_ALIVE | c->flags;
+    if (__builtin_expect(hashed, 0))
+        copier_keep_hash(c, o, to, total);
     if (__builtin_expect(!kind_has_values(kind), 0) && kind_has_link(kind))
         copier_handle(c, (Object *)to);
-    c->top = to + total;
+    c->top = to + room;
     c->log[c->logged++] = (CopyLog){o, h};
     o->header = value_ptr(to);
     *out = value_ptr(to);
@@ -258,9 +274,10 @@ static Status copier_scan(Copier *c, size_t at, size_t *next)
     return STATUS_OK;
 }
 
-static void copier_init(Copier *c, HeapCtx *cx)
+static void copier_init(Copier *c, HeapCtx *cx, const Heap *source)
 {
     c->cx = cx;
+    c->source = source;
     c->buffer.block = NULL;
     c->budget = cx->env->copy_cap_words ? cx->env->copy_cap_words : HEAP_COPY_CAP_WORDS;
     if (c->budget > UINT32_MAX / 2)
@@ -370,14 +387,13 @@ static Status fragment_of_immediate(HeapCtx *cx, Value root, size_t extra, Fragm
 Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,
                          Value *culprit)
 {
-    (void)source; /* its headers are written, which is why the contract names it */
     assert(extra_words <= FRAGMENT_EXTRA_MAX);
     if (culprit)
         *culprit = VALUE_NIL;
     if (!copy_needed(root))
         return fragment_of_immediate(cx, root, extra_words, out);
     Copier c;
-    copier_init(&c, cx);
+    copier_init(&c, cx, source);
     size_t guess = copy_guess(obj_of(root));
     if (guess / 2 > c.budget)
         return STATUS_COPY_TOO_BIG;
@@ -510,11 +526,10 @@ static Status heap_init_placed(Heap *heap, Copier *c, size_t stack_words, uint32
 Status heap_init_with_copy(Heap *heap, HeapCtx *cx, Heap *source, Value root, size_t stack_words,
                            uint32_t salt, Value *out)
 {
-    (void)source;
     memset(heap, 0, sizeof *heap);
     *out = root;
     Copier c;
-    copier_init(&c, cx);
+    copier_init(&c, cx, source);
     Value scratch[COPY_SCRATCH];
     CopyBuffer buffer = {.block = scratch, .words = COPY_SCRATCH, .borrowed = true};
     copier_use(&c, &buffer);
@@ -574,7 +589,7 @@ Status frozen_copy(Heap *source, HeapCtx *cx, Value v, Value *out, Region **regi
         return STATUS_OK;
     }
     Copier c;
-    copier_init(&c, cx);
+    copier_init(&c, cx, source);
     c.flags = OBJ_F_FROZEN;
     c.prefix = 1;
     Value scratch[COPY_SCRATCH];
