@@ -15,7 +15,8 @@ const OpInfo op_info[OP_COUNT] = {
 
 unsigned instr_live_height(Instr i)
 {
-    if (instr_op(i) >= OP_COUNT) return 0;
+    if (instr_op(i) >= OP_COUNT)
+        return 0;
     switch (op_info[instr_op(i)].form) {
     case FORM_NONE:
     case FORM_A:
@@ -49,9 +50,11 @@ unsigned instr_live_height(Instr i)
 
 void code_unit_free(CodeUnit *unit)
 {
-    if (!unit) return;
+    if (!unit)
+        return;
     LangArena *arena = unit->arena; /* the unit itself lives there */
-    if (!arena) return;
+    if (!arena)
+        return;
     lang_arena_free(arena);
     free(arena);
 }

@@ -22,9 +22,32 @@ typedef enum {
 } Opcode;
 
 typedef enum {
-    FORM_NONE, FORM_A, FORM_AB, FORM_ABC, FORM_AI, FORM_AL, FORM_ALH, FORM_AGH, FORM_ABF, FORM_ABD,
-    FORM_J, FORM_JH, FORM_AJH, FORM_ABJ, FORM_SEND, FORM_ARITH, FORM_ARITHK, FORM_UNARY, FORM_ABH,
-    FORM_AH, FORM_ABLK, FORM_ARR, FORM_NEWARR, FORM_SENDREG, FORM_PUTAT, FORM_FOR
+    FORM_NONE,
+    FORM_A,
+    FORM_AB,
+    FORM_ABC,
+    FORM_AI,
+    FORM_AL,
+    FORM_ALH,
+    FORM_AGH,
+    FORM_ABF,
+    FORM_ABD,
+    FORM_J,
+    FORM_JH,
+    FORM_AJH,
+    FORM_ABJ,
+    FORM_SEND,
+    FORM_ARITH,
+    FORM_ARITHK,
+    FORM_UNARY,
+    FORM_ABH,
+    FORM_AH,
+    FORM_ABLK,
+    FORM_ARR,
+    FORM_NEWARR,
+    FORM_SENDREG,
+    FORM_PUTAT,
+    FORM_FOR
 } OpForm;
 
 typedef struct OpInfo {
@@ -37,7 +60,8 @@ extern const OpInfo op_info[OP_COUNT];
 #define CODE_MAX_REGISTERS 250
 #define CODE_MAX_ARGS 100
 
-static inline Instr instr_make(Opcode op, unsigned a, unsigned b, unsigned c, uint32_t d) {
+static inline Instr instr_make(Opcode op, unsigned a, unsigned b, unsigned c, uint32_t d)
+{
     return (Instr)op | (Instr)(uint8_t)a << 8 | (Instr)(uint8_t)b << 16 | (Instr)(uint8_t)c << 24 |
            (Instr)d << 32;
 }
@@ -48,8 +72,11 @@ static inline unsigned instr_c(Instr i) { return (uint8_t)(i >> 24); }
 static inline int instr_ck(Instr i) { return (int8_t)(uint8_t)(i >> 24); }
 static inline uint32_t instr_d(Instr i) { return (uint32_t)(i >> 32); }
 static inline int32_t instr_jump(Instr i) { return (int32_t)(uint32_t)(i >> 32); }
-static inline uint32_t instr_ic(Instr i) { return (uint32_t)(i >> 32) & 0xFFFFFFu; }  /* ARITH forms */
-static inline unsigned instr_h(Instr i) { return (unsigned)(i >> 56); }              /* ARITH forms */
+static inline uint32_t instr_ic(Instr i)
+{
+    return (uint32_t)(i >> 32) & 0xFFFFFFu;
+} /* ARITH forms */
+static inline unsigned instr_h(Instr i) { return (unsigned)(i >> 56); } /* ARITH forms */
 /* SENDREG form: ic as instr_ic, argument count in the top byte. */
 static inline unsigned instr_argc(Instr i) { return (unsigned)(i >> 56); }
 /* PUTAT form: H as instr_h. */
@@ -65,16 +92,18 @@ typedef struct Bytes {
 } Bytes;
 
 typedef enum {
-    LIT_NIL, LIT_TRUE, LIT_FALSE,
-    LIT_INT,      /* integer */
-    LIT_BIG_INT,  /* text: optional '-', digits in `radix`, no prefix */
-    LIT_FLOAT,    /* number */
-    LIT_CHAR,     /* integer = code point */
-    LIT_STRING,   /* text (decoded) */
-    LIT_SYMBOL,   /* text */
-    LIT_ARRAY,    /* elements */
-    LIT_CLASS,    /* text: qualified name of a core class (Dictionary for #{}, Context for thisContext) */
-    LIT_BLOCK     /* integer = index in blocks: a closure without captures, allocated once, frozen */
+    LIT_NIL,
+    LIT_TRUE,
+    LIT_FALSE,
+    LIT_INT,     /* integer */
+    LIT_BIG_INT, /* text: optional '-', digits in `radix`, no prefix */
+    LIT_FLOAT,   /* number */
+    LIT_CHAR,    /* integer = code point */
+    LIT_STRING,  /* text (decoded) */
+    LIT_SYMBOL,  /* text */
+    LIT_ARRAY,   /* elements */
+    LIT_CLASS,   /* text: name of a core class (Dictionary for #{}, Context) */
+    LIT_BLOCK    /* integer = index in blocks: a closure without captures, allocated once, frozen */
 } LiteralKind;
 
 typedef struct Literal {
@@ -108,16 +137,16 @@ typedef enum { CODE_METHOD, CODE_BLOCK, CODE_DOIT } CodeKind;
 
 typedef struct CodeUnit {
     CodeKind kind;
-    Bytes selector;      /* methods; "doIt" for doits; enclosing method's selector for blocks */
-    uint8_t nargs;       /* arguments (doits: one Cell per entry of bindings) */
-    uint8_t ncaps;       /* blocks: captured values */
-    uint8_t nregs;       /* window size in registers, frame record included, <= CODE_MAX_REGISTERS */
-    uint8_t home_reg;    /* methods/doits: register of the home token (then instruction 0 is its
+    Bytes selector;    /* methods; "doIt" for doits; enclosing method's selector for blocks */
+    uint8_t nargs;     /* arguments (doits: one Cell per entry of bindings) */
+    uint8_t ncaps;     /* blocks: captured values */
+    uint8_t nregs;     /* window size in registers, frame record included, <= CODE_MAX_REGISTERS */
+    uint8_t home_reg;  /* methods/doits: register of the home token (then instruction 0 is its
                             HOMETOKEN and nothing else writes it), 0 when no block has ^ */
-    bool uses_self;      /* blocks: uses self, also by a nested block (D2); it is capture 0 */
-    bool has_nlr;        /* blocks: contains ^ that returns from the home method, also in a nested
+    bool uses_self;    /* blocks: uses self, also by a nested block (D2); it is capture 0 */
+    bool has_nlr;      /* blocks: contains ^ that returns from the home method, also in a nested
                             block; the home token is the capture after self */
-    uint8_t *captures;   /* blocks: register of the enclosing window for each capture */
+    uint8_t *captures; /* blocks: register of the enclosing window for each capture */
     Instr *instr;
     uint32_t ninstr;
     Literal *literals;
@@ -130,15 +159,15 @@ typedef struct CodeUnit {
     uint32_t nblocks;
     LineEntry *lines;
     uint32_t nlines;
-    Bytes *temp_names;   /* register -> name or empty; nregs entries, for tools and thisContext */
-    Bytes *bindings;     /* doits: names of top-level variables passed as Cells in R[1..nargs] */
-    uint8_t *new_bindings; /* doits: 1 where the doit itself creates the binding (assigned or declared) */
-    Bytes source;        /* slice of the source text of the method or doit */
+    Bytes *temp_names;     /* register -> name or empty; nregs entries, for tools and thisContext */
+    Bytes *bindings;       /* doits: names of top-level variables passed as Cells in R[1..nargs] */
+    uint8_t *new_bindings; /* doits: 1 where the doit makes the binding (assigned or declared) */
+    Bytes source;          /* slice of the source text of the method or doit */
     Bytes docstring;
-    bool is_primitive;   /* [ <primitive> ]: no instructions, the VM provides the code */
+    bool is_primitive; /* [ <primitive> ]: no instructions, the VM provides the code */
     /* getters and setters the VM answers without a frame: slot index or -1 */
     int32_t getter_slot; /* method is exactly ^ivar */
-    void *arena;         /* owns every pointer above; freed by code_unit_free of the outermost unit */
+    void *arena; /* owns every pointer above; freed by code_unit_free of the outermost unit */
 } CodeUnit;
 
 void code_unit_free(CodeUnit *unit);
@@ -148,7 +177,7 @@ void code_unit_free(CodeUnit *unit);
  * heights within the window, no fall-through. NULL or a static text; *pc names the place. */
 const char *code_verify(const CodeUnit *unit, uint32_t *pc);
 
-/* ---- compilation (codegen.h) -------------------------------------------------------------------- */
+/* ---- compilation (codegen.h) ---------------------------------------------------------------- */
 
 /* What the compiler asks about the world; the loader answers. */
 typedef struct CompileEnv {

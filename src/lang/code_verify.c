@@ -83,10 +83,12 @@ static bool set_meet(RegSet *s, const RegSet *other)
 static unsigned selector_arity(Bytes s)
 {
     unsigned colons = 0;
-    if (!s.len) return 0;
+    if (!s.len)
+        return 0;
     unsigned char first = (unsigned char)s.data[0];
     bool word = first == '_' || first >= 0x80 || (first | 32u) - 'a' < 26u;
-    if (!word) return 1;
+    if (!word)
+        return 1;
     for (size_t i = 0; i < s.len; i++)
         colons += s.data[i] == ':';
     return colons;
@@ -94,17 +96,20 @@ static unsigned selector_arity(Bytes s)
 
 static const char *check_literal(const CodeUnit *unit, const Literal *lit, unsigned depth)
 {
-    if (depth > VERIFY_ARRAY_DEPTH_MAX) return "literal array nested too deeply";
+    if (depth > VERIFY_ARRAY_DEPTH_MAX)
+        return "literal array nested too deeply";
     switch (lit->kind) {
     case LIT_BLOCK:
-        if (depth) return "block inside a literal array";
+        if (depth)
+            return "block inside a literal array";
         if (lit->integer < 0 || (uint64_t)lit->integer >= unit->nblocks)
             return "literal names a block that is not there";
         return unit->blocks[lit->integer]->ncaps ? "literal block with captures" : NULL;
     case LIT_ARRAY:
         for (size_t i = 0; i < lit->count; i++) {
             const char *error = check_literal(unit, &lit->elements[i], depth + 1);
-            if (error) return error;
+            if (error)
+                return error;
         }
         return NULL;
     case LIT_CHAR:
@@ -112,7 +117,8 @@ static const char *check_literal(const CodeUnit *unit, const Literal *lit, unsig
     case LIT_BIG_INT: return lit->radix < 2 || lit->radix > 36 ? "bad radix" : NULL;
     case LIT_INT:
         return lit->integer < -(INT64_C(1) << 47) || lit->integer >= INT64_C(1) << 47
-                   ? "integer literal out of range" : NULL;
+                   ? "integer literal out of range"
+                   : NULL;
     default: return (unsigned)lit->kind > LIT_BLOCK ? "unknown literal kind" : NULL;
     }
 }
@@ -120,38 +126,45 @@ static const char *check_literal(const CodeUnit *unit, const Literal *lit, unsig
 static const char *check_shape(const CodeUnit *unit)
 {
     unsigned first_local = unit->nargs + 3u;
-    if ((unsigned)unit->kind > CODE_DOIT) return "unknown kind of code";
-    if (unit->nargs > CODE_MAX_ARGS) return "too many arguments";
+    if ((unsigned)unit->kind > CODE_DOIT)
+        return "unknown kind of code";
+    if (unit->nargs > CODE_MAX_ARGS)
+        return "too many arguments";
     if (unit->nregs > CODE_MAX_REGISTERS || unit->nregs < first_local + unit->ncaps)
         return "bad window size";
     if (unit->kind != CODE_BLOCK && (unit->ncaps || unit->uses_self || unit->has_nlr))
         return "captures outside of a block";
-    if (unit->ncaps < (unsigned)unit->uses_self + unit->has_nlr) return "missing captures";
-    if (unit->ncaps && !unit->captures) return "missing capture list";
+    if (unit->ncaps < (unsigned)unit->uses_self + unit->has_nlr)
+        return "missing captures";
+    if (unit->ncaps && !unit->captures)
+        return "missing capture list";
     if (unit->home_reg && (unit->kind == CODE_BLOCK || unit->home_reg != first_local))
         return "bad home register";
     if (unit->kind == CODE_METHOD && selector_arity(unit->selector) != unit->nargs)
         return "argument count does not fit the selector";
-    if (unit->is_primitive) return unit->kind == CODE_METHOD ? NULL : "primitive is not a method";
+    if (unit->is_primitive)
+        return unit->kind == CODE_METHOD ? NULL : "primitive is not a method";
     return unit->ninstr ? NULL : "no instructions";
 }
 
 static const char *check_tables(const CodeUnit *unit)
 {
     for (uint32_t i = 0; i < unit->nblocks; i++)
-        if (!unit->blocks[i] || unit->blocks[i]->kind != CODE_BLOCK) return "block is not a block";
+        if (!unit->blocks[i] || unit->blocks[i]->kind != CODE_BLOCK)
+            return "block is not a block";
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         const char *error = check_literal(unit, &unit->literals[i], 0);
-        if (error) return error;
+        if (error)
+            return error;
     }
     for (uint32_t i = 0; i < unit->nics; i++)
-        if (!unit->ic_selectors[i].len) return "empty selector";
+        if (!unit->ic_selectors[i].len)
+            return "empty selector";
     for (uint32_t i = 0; i < unit->nglobals; i++)
         if ((unsigned)unit->globals[i].kind > GLOBAL_CLASS_VAR || !unit->globals[i].name.len)
             return "bad global";
     for (uint32_t i = 0; i < unit->nlines; i++)
-        if (unit->lines[i].pc >= unit->ninstr ||
-            (i && unit->lines[i].pc <= unit->lines[i - 1].pc))
+        if (unit->lines[i].pc >= unit->ninstr || (i && unit->lines[i].pc <= unit->lines[i - 1].pc))
             return "bad line table";
     return NULL;
 }
@@ -160,12 +173,14 @@ static const char *check_tables(const CodeUnit *unit)
 
 static void fail(Verifier *v, const char *error)
 {
-    if (!v->error) v->error = error;
+    if (!v->error)
+        v->error = error;
 }
 
 static void check(Verifier *v, bool ok, const char *error)
 {
-    if (!ok) fail(v, error);
+    if (!ok)
+        fail(v, error);
 }
 
 static bool is_register(const Verifier *v, unsigned r)
@@ -188,7 +203,8 @@ static void reads(Verifier *v, unsigned r, unsigned height)
 static void reads_cell(Verifier *v, unsigned r, unsigned height)
 {
     reads(v, r, height);
-    if (r < v->unit->nregs) check(v, set_has(&v->now.cells, r), "operand may be no cell");
+    if (r < v->unit->nregs)
+        check(v, set_has(&v->now.cells, r), "operand may be no cell");
 }
 
 static void writes(Verifier *v, unsigned r, bool cell)
@@ -197,7 +213,8 @@ static void writes(Verifier *v, unsigned r, bool cell)
         fail(v, "result is no register of the window");
         return;
     }
-    if (v->unit->home_reg && r == v->unit->home_reg) check(v, v->pc == 0, "home token overwritten");
+    if (v->unit->home_reg && r == v->unit->home_reg)
+        check(v, v->pc == 0, "home token overwritten");
     set_add(&v->now.defined, r);
     if (cell)
         set_add(&v->now.cells, r);
@@ -234,13 +251,22 @@ static void check_ic(Verifier *v, uint32_t ic, unsigned argc)
 /* The register of self in this code, or -1 when it has none. */
 static int self_register(const CodeUnit *unit)
 {
-    if (unit->kind != CODE_BLOCK) return 0;
+    if (unit->kind != CODE_BLOCK)
+        return 0;
     return unit->uses_self ? unit->nargs + 3 : -1;
+}
+
+/* Slots are only reached through self, whose class the loader knows. */
+static void check_field_owner(Verifier *v, unsigned r)
+{
+    bool is_self = v->unit->kind != CODE_DOIT && (int)r == self_register(v->unit);
+    check(v, is_self, "field of no self");
 }
 
 static const Literal *literal_at(Verifier *v, uint32_t index)
 {
-    if (index < v->unit->nliterals) return &v->unit->literals[index];
+    if (index < v->unit->nliterals)
+        return &v->unit->literals[index];
     fail(v, "literal out of range");
     return NULL;
 }
@@ -270,7 +296,8 @@ static void step_load(Verifier *v, Instr i, Opcode op)
         const Literal *lit = literal_at(v, instr_d(i));
         if (lit)
             check(v, (lit->kind == LIT_ARRAY) == (op == OP_LITARR), "literal of the wrong kind");
-        if (op == OP_LITARR) safepoint(v, instr_c(i));
+        if (op == OP_LITARR)
+            safepoint(v, instr_c(i));
         writes(v, a, false);
         break;
     }
@@ -297,12 +324,12 @@ static void step_object(Verifier *v, Instr i, Opcode op)
     unsigned a = instr_a(i), b = instr_b(i), h = instr_c(i);
     switch (op) {
     case OP_GETF:
-        check(v, v->unit->kind != CODE_DOIT && (int)b == self_register(v->unit), "field of no self");
+        check_field_owner(v, b);
         reads(v, b, 0);
         writes(v, a, false);
         break;
     case OP_SETF:
-        check(v, v->unit->kind != CODE_DOIT && (int)a == self_register(v->unit), "field of no self");
+        check_field_owner(v, a);
         reads(v, a, h);
         reads(v, b, h);
         safepoint(v, h);
@@ -336,13 +363,16 @@ static void step_window(Verifier *v, Instr i, Opcode op)
     bool has_receiver = !reg_form && op != OP_SENDSELF && op != OP_TAILSELF;
     if (op == OP_SENDSELF || op == OP_TAILSELF)
         check(v, v->unit->kind == CODE_METHOD, "send to self outside of a method");
-    if (reg_form) reads(v, instr_c(i), b);
-    if (has_receiver) reads(v, b, 0);
+    if (reg_form)
+        reads(v, instr_c(i), b);
+    if (has_receiver)
+        reads(v, b, 0);
     for (unsigned k = 1; k <= argc && !v->error; k++)
         reads(v, b + k, 0);
     check_ic(v, reg_form ? instr_ic(i) : instr_d(i), argc);
     check(v, b > v->unit->nargs + 2u, "window below the locals");
-    if (v->error) return;
+    if (v->error)
+        return;
     if (op == OP_TAILSELF) {
         check(v, argc == v->unit->nargs, "argument count does not fit the method");
         Instr next = v->pc + 1 < v->unit->ninstr ? v->unit->instr[v->pc + 1] : 0;
@@ -352,6 +382,8 @@ static void step_window(Verifier *v, Instr i, Opcode op)
     }
     writes(v, b, false);
     safepoint(v, b + argc + 1);
+    set_cut(&v->now.defined, b); /* the callee's window begins there */
+    set_cut(&v->now.cells, b);
     writes(v, instr_a(i), false);
 }
 
@@ -360,8 +392,10 @@ static void step_arith(Verifier *v, Instr i, Opcode op)
     OpForm form = op_info[op].form;
     unsigned h = instr_h(i);
     reads(v, instr_b(i), h);
-    if (form == FORM_ARITH || form == FORM_PUTAT) reads(v, instr_c(i), h);
-    if (form == FORM_PUTAT) reads(v, instr_put_value(i), h);
+    if (form == FORM_ARITH || form == FORM_PUTAT)
+        reads(v, instr_c(i), h);
+    if (form == FORM_PUTAT)
+        reads(v, instr_put_value(i), h);
     if (form == FORM_PUTAT)
         check_ic(v, instr_put_ic(i), 2);
     else
@@ -379,7 +413,8 @@ static void step_array(Verifier *v, Instr i, Opcode op)
         check(v, h < CODE_MAX_REGISTERS, "live height outside of the window");
         for (unsigned k = 0; k < instr_c(i) && !v->error; k++)
             reads(v, instr_b(i) + k, h);
-        if (!v->error) safepoint(v, h);
+        if (!v->error)
+            safepoint(v, h);
     }
     writes(v, instr_a(i), false);
 }
@@ -399,7 +434,8 @@ static void step_block(Verifier *v, Instr i)
     RegSet cells = {0};
     for (unsigned k = 0; k < block->ncaps; k++) {
         reads(v, block->captures[k], instr_c(i));
-        if (!v->error && set_has(&v->now.cells, block->captures[k])) set_add(&cells, k);
+        if (!v->error && set_has(&v->now.cells, block->captures[k]))
+            set_add(&cells, k);
     }
     if (block->uses_self && block->ncaps)
         check(v, block->captures[0] == self_register(v->unit), "captured self is not self");
@@ -417,7 +453,8 @@ static void step_block(Verifier *v, Instr i)
 /* Joins the present state into the one at a jump target. */
 static void flow_to(Verifier *v, uint32_t target)
 {
-    if (v->error) return;
+    if (v->error)
+        return;
     uint32_t s = v->state_of[target];
     bool changed;
     if (!v->reached[s]) {
@@ -441,10 +478,7 @@ static bool has_jump(Opcode op)
            form == FORM_FOR;
 }
 
-static bool is_fused(Opcode op)
-{
-    return op >= OP_LTJ;
-}
+static bool is_fused(Opcode op) { return op >= OP_LTJ; }
 _Static_assert(OP_LTJ + 15 == OP_COUNT, "fused comparisons are the last instructions");
 
 static bool ends_path(Opcode op)
@@ -481,7 +515,8 @@ static void step_jump(Verifier *v, Instr i, Opcode op)
         break;
     default: break;
     }
-    if (!v->error) flow_to(v, jump_target(v->unit, v->pc));
+    if (!v->error)
+        flow_to(v, jump_target(v->unit, v->pc));
 }
 
 /* The comparison jumps itself: to the target and behind the JMPF, with its result not written. */
@@ -491,11 +526,13 @@ static void step_fused(Verifier *v, Instr i, Opcode op)
     if (op_info[op].form == FORM_ABC) {
         reads(v, instr_b(i), 0);
         reads(v, instr_c(i), 0);
-        if (!is_register(v, instr_a(i))) fail(v, "result is no register of the window");
+        if (!is_register(v, instr_a(i)))
+            fail(v, "result is no register of the window");
     } else {
         step_arith(v, i, op);
     }
-    if (v->error) return;
+    if (v->error)
+        return;
     State slow = v->now;
     v->now = before;
     if (op_info[op].form != FORM_ABC) { /* nothing above the height is needed any more */
@@ -505,7 +542,8 @@ static void step_fused(Verifier *v, Instr i, Opcode op)
     flow_to(v, jump_target(v->unit, v->pc + 1));
     flow_to(v, v->pc + 2);
     v->now = slow;
-    if (op_info[op].form == FORM_ABC) writes(v, instr_a(i), false); /* never run: be consistent */
+    if (op_info[op].form == FORM_ABC)
+        writes(v, instr_a(i), false); /* never run: be consistent */
 }
 
 static void step_return(Verifier *v, Instr i, Opcode op)
@@ -570,18 +608,22 @@ static const char *check_structure(const CodeUnit *unit, uint32_t *pc)
     for (uint32_t at = 0; at < unit->ninstr; at++) {
         Opcode op = instr_op(unit->instr[at]);
         *pc = at;
-        if (op >= OP_COUNT) return "unknown instruction";
+        if (op >= OP_COUNT)
+            return "unknown instruction";
         if (has_jump(op)) {
             int64_t target = (int64_t)at + 1 + instr_jump(unit->instr[at]);
-            if (target < 0 || target >= unit->ninstr) return "jump out of the code";
+            if (target < 0 || target >= unit->ninstr)
+                return "jump out of the code";
         }
         if (is_fused(op)) {
             Instr next = at + 1 < unit->ninstr ? unit->instr[at + 1] : 0;
             if (instr_op(next) != OP_JMPF || instr_a(next) != instr_a(unit->instr[at]))
                 return "comparison without its JMPF";
-            if (at + 2 >= unit->ninstr) return "control runs off the end";
+            if (at + 2 >= unit->ninstr)
+                return "control runs off the end";
         }
-        if (at + 1 == unit->ninstr && !ends_path(op)) return "control runs off the end";
+        if (at + 1 == unit->ninstr && !ends_path(op))
+            return "control runs off the end";
     }
     *pc = 0;
     bool token = instr_op(unit->instr[0]) == OP_HOMETOKEN;
@@ -593,8 +635,10 @@ static unsigned plain_successors(const CodeUnit *unit, uint32_t at, uint32_t out
 {
     Opcode op = instr_op(unit->instr[at]);
     unsigned n = 0;
-    if (has_jump(op) && op != OP_LOOP && op != OP_FORLOOP) out[n++] = jump_target(unit, at);
-    if (!ends_path(op)) out[n++] = at + 1;
+    if (has_jump(op) && op != OP_LOOP && op != OP_FORLOOP)
+        out[n++] = jump_target(unit, at);
+    if (!ends_path(op))
+        out[n++] = at + 1;
     return n;
 }
 
@@ -608,18 +652,23 @@ static const char *check_loops(const CodeUnit *unit, uint32_t *scratch, uint32_t
         for (unsigned k = plain_successors(unit, at, next); k-- > 0;)
             incoming[next[k]]++;
     for (uint32_t at = 0; at < n; at++)
-        if (!incoming[at]) queue[queued++] = at;
+        if (!incoming[at])
+            queue[queued++] = at;
     for (; done < queued; done++)
         for (unsigned k = plain_successors(unit, queue[done], next); k-- > 0;)
-            if (--incoming[next[k]] == 0) queue[queued++] = next[k];
-    if (done == n) return NULL;
-    for (*pc = 0; !incoming[*pc]; ++*pc) {}
+            if (--incoming[next[k]] == 0)
+                queue[queued++] = next[k];
+    if (done == n)
+        return NULL;
+    for (*pc = 0; !incoming[*pc]; ++*pc) {
+    }
     return "loop without a safepoint";
 }
 
 static void mark_target(Verifier *v, uint32_t at)
 {
-    if (v->state_of[at] == NO_STATE) v->state_of[at] = v->nstates++;
+    if (v->state_of[at] == NO_STATE)
+        v->state_of[at] = v->nstates++;
 }
 
 static void find_targets(Verifier *v)
@@ -629,7 +678,8 @@ static void find_targets(Verifier *v)
     mark_target(v, 0);
     for (uint32_t at = 0; at < unit->ninstr; at++) {
         Opcode op = instr_op(unit->instr[at]);
-        if (has_jump(op)) mark_target(v, jump_target(unit, at));
+        if (has_jump(op))
+            mark_target(v, jump_target(unit, at));
         if (is_fused(op)) {
             mark_target(v, jump_target(unit, at + 1));
             mark_target(v, at + 2);
@@ -643,11 +693,13 @@ static State entry_state(const CodeUnit *unit, const RegSet *cells)
     unsigned first = unit->nargs + 3u;
     for (unsigned r = 0; r <= unit->nargs; r++) {
         set_add(&s.defined, r);
-        if (r && unit->kind == CODE_DOIT) set_add(&s.cells, r);
+        if (r && unit->kind == CODE_DOIT)
+            set_add(&s.cells, r);
     }
     for (unsigned k = 0; k < unit->ncaps; k++) {
         set_add(&s.defined, first + k);
-        if (set_has(cells, k)) set_add(&s.cells, first + k);
+        if (set_has(cells, k))
+            set_add(&s.cells, first + k);
     }
     return s;
 }
@@ -662,7 +714,8 @@ static void follow_path(Verifier *v, uint32_t at)
     for (;;) {
         v->pc = at;
         step(v, unit->instr[at]);
-        if (v->error || ends_path(instr_op(unit->instr[at]))) return;
+        if (v->error || ends_path(instr_op(unit->instr[at])))
+            return;
         at++;
         if (v->state_of[at] != NO_STATE) {
             flow_to(v, at);
@@ -687,7 +740,8 @@ static bool push_unit(Verifier *v, const CodeUnit *unit, RegSet cells)
     if (v->nentries == v->entries_room) {
         size_t room = v->entries_room ? v->entries_room * 2 : 16;
         Entry *grown = realloc(v->entries, room * sizeof *grown);
-        if (!grown) return false;
+        if (!grown)
+            return false;
         v->entries = grown;
         v->entries_room = room;
     }
@@ -700,11 +754,13 @@ static const char *check_flow(Verifier *v, const RegSet *cells)
     const CodeUnit *unit = v->unit;
     static const char no_memory[] = "out of memory";
     uint32_t *scratch = malloc((size_t)unit->ninstr * 2 * sizeof *scratch);
-    if (!scratch) return no_memory;
+    if (!scratch)
+        return no_memory;
     const char *error = check_loops(unit, scratch, &v->pc);
     v->state_of = scratch;
     v->nstates = v->nwork = 0;
-    if (!error) find_targets(v);
+    if (!error)
+        find_targets(v);
     size_t n = v->nstates, blocks = unit->nblocks;
     v->states = calloc(n ? n : 1, sizeof *v->states);
     v->reached = calloc(n ? n : 1, 2); /* reached and queued */
@@ -714,9 +770,11 @@ static const char *check_flow(Verifier *v, const RegSet *cells)
     v->block_made = calloc(blocks ? blocks : 1, 1);
     if (!v->states || !v->reached || !v->work || !v->block_cells || !v->block_made)
         error = error ? error : no_memory;
-    if (!error) error = run_flow(v, cells);
+    if (!error)
+        error = run_flow(v, cells);
     for (uint32_t i = 0; i < unit->nblocks && !error; i++)
-        if (!push_unit(v, unit->blocks[i], v->block_cells[i])) error = no_memory;
+        if (!push_unit(v, unit->blocks[i], v->block_cells[i]))
+            error = no_memory;
     free(scratch);
     free(v->states);
     free(v->reached);
@@ -732,10 +790,14 @@ static const char *check_unit(Verifier *v, const Entry *entry)
     v->unit = unit;
     v->pc = 0;
     const char *error = check_shape(unit);
-    if (!error && unit->is_primitive) return NULL;
-    if (!error) error = check_tables(unit);
-    if (!error) error = check_structure(unit, &v->pc);
-    if (!error) error = check_flow(v, &entry->cells);
+    if (!error && unit->is_primitive)
+        return NULL;
+    if (!error)
+        error = check_tables(unit);
+    if (!error)
+        error = check_structure(unit, &v->pc);
+    if (!error)
+        error = check_flow(v, &entry->cells);
     return error;
 }
 
@@ -743,7 +805,8 @@ const char *code_verify(const CodeUnit *unit, uint32_t *pc)
 {
     Verifier v = {0};
     const char *error = push_unit(&v, unit, (RegSet){0}) ? NULL : "out of memory";
-    if (!error && unit->kind == CODE_BLOCK) error = "a block stands alone";
+    if (!error && unit->kind == CODE_BLOCK)
+        error = "a block stands alone";
     while (!error && v.nentries) {
         Entry entry = v.entries[--v.nentries];
         error = check_unit(&v, &entry);

@@ -15,18 +15,22 @@
 void *cg_alloc(Codegen *c, LangArena *arena, size_t count, size_t size)
 {
     void *memory = lang_arena_array(arena, count, size);
-    if (!memory) longjmp(c->no_memory, 1);
+    if (!memory)
+        longjmp(c->no_memory, 1);
     return memory;
 }
 
 void *cg_grow(Codegen *c, LangArena *arena, void *items, uint32_t count, uint32_t *room,
               size_t size)
 {
-    if (count < *room) return items;
-    if (*room > UINT32_MAX / 2) longjmp(c->no_memory, 1);
+    if (count < *room)
+        return items;
+    if (*room > UINT32_MAX / 2)
+        longjmp(c->no_memory, 1);
     uint32_t new_room = *room ? *room * 2 : 8;
     void *grown = cg_alloc(c, arena, new_room, size);
-    if (count) memcpy(grown, items, count * size);
+    if (count)
+        memcpy(grown, items, count * size);
     *room = new_room;
     return grown;
 }
@@ -34,7 +38,8 @@ void *cg_grow(Codegen *c, LangArena *arena, void *items, uint32_t count, uint32_
 Bytes cg_copy(Codegen *c, LangText text)
 {
     char *copy = cg_alloc(c, c->out, (size_t)text.len + 1, 1);
-    if (text.len) memcpy(copy, text.ptr, text.len);
+    if (text.len)
+        memcpy(copy, text.ptr, text.len);
     return (Bytes){copy, text.len};
 }
 
@@ -44,7 +49,8 @@ static void report(Codegen *c, DiagSeverity severity, LangSpan span, const char 
                    va_list args)
 {
     char text[512];
-    if (c->quiet) return;
+    if (c->quiet)
+        return;
     vsnprintf(text, sizeof text, format, args);
     diag_add(c->diags, severity, span, "%s", text);
 }
@@ -53,7 +59,8 @@ void cg_error(Codegen *c, LangSpan span, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    if (!c->quiet) c->failed = true;
+    if (!c->quiet)
+        c->failed = true;
     report(c, DIAG_ERROR, span, format, args);
     va_end(args);
 }
@@ -112,9 +119,11 @@ static Fn *analyse(Codegen *c, const Job *job)
 /* Slot of a method that is exactly `^field`, or -1. */
 static int32_t getter_slot(const Job *job)
 {
-    if (job->kind != CODE_METHOD || job->params.count || job->body.count != 1) return -1;
+    if (job->kind != CODE_METHOD || job->params.count || job->body.count != 1)
+        return -1;
     const AstNode *node = job->body.items[0];
-    if (node->kind != AST_RETURN || node->as.value->kind != AST_IDENTIFIER) return -1;
+    if (node->kind != AST_RETURN || node->as.value->kind != AST_IDENTIFIER)
+        return -1;
     const AstIdentifier *id = &node->as.value->as.name;
     return id->tag == REF_FIELD ? ((const Name *)id->info)->slot : -1;
 }
@@ -123,9 +132,11 @@ static CodeUnit *build(Codegen *c, const Job *job)
 {
     c->source_copy = cg_copy(c, job->source);
     Fn *fn = analyse(c, job);
-    if (c->failed) return NULL;
+    if (c->failed)
+        return NULL;
     fn_generate(c, fn);
-    if (c->failed || c->overflow || c->too_long) return NULL;
+    if (c->failed || c->overflow || c->too_long)
+        return NULL;
     CodeUnit *unit = fn->unit;
     unit->source = c->source_copy;
     unit->docstring = cg_copy(c, job->doc);
@@ -155,7 +166,8 @@ typedef enum Outcome { RUN_DONE, RUN_FAILED, RUN_OVERFLOW, RUN_TOO_LONG, RUN_NO_
 static Outcome run(const Job *job, uint32_t reg_vars_max, CodeUnit **unit, LangSpan *place)
 {
     LangArena *out = malloc(sizeof *out);
-    if (!out) return RUN_NO_MEMORY;
+    if (!out)
+        return RUN_NO_MEMORY;
     lang_arena_init(out, lang_allocator_malloc(), 0);
     Codegen c = {.out = out,
                  .env = job->env,
@@ -169,10 +181,15 @@ static Outcome run(const Job *job, uint32_t reg_vars_max, CodeUnit **unit, LangS
     bool no_memory = false;
     *unit = run_guarded(&c, job, &no_memory);
     lang_arena_free(&c.scratch);
-    if (*unit) return RUN_DONE;
+    if (*unit)
+        return RUN_DONE;
     free_arena(out);
     *place = c.overflow_at;
-    return no_memory ? RUN_NO_MEMORY : c.failed ? RUN_FAILED : c.overflow ? RUN_OVERFLOW : RUN_TOO_LONG;
+    if (no_memory)
+        return RUN_NO_MEMORY;
+    if (c.failed)
+        return RUN_FAILED;
+    return c.overflow ? RUN_OVERFLOW : RUN_TOO_LONG;
 }
 
 static CodeUnit *compile(const Job *job)
@@ -188,8 +205,9 @@ static CodeUnit *compile(const Job *job)
     case RUN_DONE: break;
     case RUN_FAILED: break; /* reported */
     case RUN_OVERFLOW:
-        diag_add(job->diags, DIAG_ERROR, place, "expression too complex: split it up with "
-                                                "temporaries");
+        diag_add(job->diags, DIAG_ERROR, place,
+                 "expression too complex: split it up with "
+                 "temporaries");
         break;
     case RUN_TOO_LONG: diag_add(job->diags, DIAG_ERROR, job->span, "code too long"); break;
     case RUN_NO_MEMORY: diag_add(job->diags, DIAG_ERROR, job->span, "out of memory"); break;
@@ -203,7 +221,8 @@ static CodeUnit *compile(const Job *job)
 static CodeUnit *primitive_unit(const Job *job)
 {
     Codegen c = {.out = malloc(sizeof(LangArena)), .diags = job->diags};
-    if (!c.out) goto no_memory;
+    if (!c.out)
+        goto no_memory;
     lang_arena_init(c.out, lang_allocator_malloc(), 0);
     if (setjmp(c.no_memory)) {
         free_arena(c.out);
@@ -237,7 +256,8 @@ CodeUnit *compile_method(const AstMethod *method, const CompileEnv *env, DiagLis
                .source_start = method->selector_span.start,
                .env = env,
                .diags = diags};
-    if (method->doc.present) job.doc = method->doc.text;
+    if (method->doc.present)
+        job.doc = method->doc.text;
     if (method->params.count > CODE_MAX_ARGS) {
         diag_add(diags, DIAG_ERROR, job.span, "more than %d parameters", CODE_MAX_ARGS);
         return NULL;

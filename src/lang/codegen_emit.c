@@ -22,7 +22,8 @@ void emit_begin(Codegen *c, Fn *fn)
 uint32_t emit_reg(Codegen *c, uint32_t reg)
 {
     Fn *fn = c->fn;
-    if (reg >= fn->max) fn->max = reg + 1;
+    if (reg >= fn->max)
+        fn->max = reg + 1;
     if (reg >= CG_REGISTERS && !c->overflow) {
         c->overflow = true;
         c->overflow_at = c->at;
@@ -30,28 +31,23 @@ uint32_t emit_reg(Codegen *c, uint32_t reg)
     return reg;
 }
 
-uint32_t emit_push(Codegen *c)
-{
-    return emit_reg(c, c->fn->top++);
-}
+uint32_t emit_push(Codegen *c) { return emit_reg(c, c->fn->top++); }
 
 /* -- instructions ----------------------------------------------------------------------------- */
 
-void emit_at(Codegen *c, LangSpan span)
-{
-    c->at = span;
-}
+void emit_at(Codegen *c, LangSpan span) { c->at = span; }
 
 static void note_line(Codegen *c)
 {
     CodeUnit *unit = c->fn->unit;
-    if (c->at.line == 0) return;
+    if (c->at.line == 0)
+        return;
     if (unit->nlines) {
         const LineEntry *last = &unit->lines[unit->nlines - 1];
-        if (last->line == c->at.line && last->column == c->at.column) return;
+        if (last->line == c->at.line && last->column == c->at.column)
+            return;
     }
-    LineEntry *entry =
-        CG_PUSH(c, &c->scratch, unit->lines, unit->nlines, c->fn->lines_room);
+    LineEntry *entry = CG_PUSH(c, &c->scratch, unit->lines, unit->nlines, c->fn->lines_room);
     *entry = (LineEntry){unit->ninstr, c->at.line, c->at.column};
 }
 
@@ -59,13 +55,15 @@ uint32_t emit(Codegen *c, Opcode op, unsigned a, unsigned b, unsigned cc, uint32
 {
     Fn *fn = c->fn;
     CodeUnit *unit = fn->unit;
-    if (fn->dead) return 0;
+    if (fn->dead)
+        return 0;
     if (unit->ninstr >= INT32_MAX / 2) {
         c->too_long = true;
         return 0;
     }
     Instr instr = instr_make(op, a, b, cc, d);
-    if (instr_live_height(instr)) note_line(c);
+    if (instr_live_height(instr))
+        note_line(c);
     *CG_PUSH(c, &c->scratch, unit->instr, unit->ninstr, fn->instr_room) = instr;
     return unit->ninstr - 1;
 }
@@ -77,27 +75,28 @@ static void patch(CodeUnit *unit, uint32_t at, uint32_t d)
 
 /* -- jumps ------------------------------------------------------------------------------------ */
 
-uint32_t emit_here(Codegen *c)
-{
-    return c->fn->unit->ninstr;
-}
+uint32_t emit_here(Codegen *c) { return c->fn->unit->ninstr; }
 
 void emit_jump(Codegen *c, Opcode op, unsigned a, unsigned b, Label *label)
 {
-    if (c->fn->dead) return;
+    if (c->fn->dead)
+        return;
     bool has_height = op == OP_JMPT || op == OP_JMPF || op == OP_JINT;
     unsigned height = has_height ? c->fn->top : 0;
-    if (has_height && a >= height) height = a + 1;
+    if (has_height && a >= height)
+        height = a + 1;
     uint32_t at = emit(c, op, a, b, height, label->last);
     label->last = at + 1;
-    if (op == OP_JMP) c->fn->dead = true;
+    if (op == OP_JMP)
+        c->fn->dead = true;
 }
 
 void emit_label(Codegen *c, Label *label)
 {
     CodeUnit *unit = c->fn->unit;
     uint32_t link = label->last;
-    if (!link || c->too_long) return;
+    if (!link || c->too_long)
+        return;
     c->fn->dead = false;
     while (link) {
         uint32_t at = link - 1;
@@ -122,7 +121,8 @@ void emit_move_out(Codegen *c, uint32_t from, uint32_t guard)
 {
     Fn *fn = c->fn;
     CodeUnit *unit = fn->unit;
-    if (c->too_long) return;
+    if (c->too_long)
+        return;
     uint32_t first_line = unit->nlines;
     while (first_line && unit->lines[first_line - 1].pc >= from)
         first_line--;
@@ -155,7 +155,8 @@ static void place_snippets(Codegen *c, Fn *fn)
         LineEntry *first = CG_PUSH(c, &c->scratch, unit->lines, unit->nlines, fn->lines_room);
         *first = (LineEntry){start, s->line, s->column};
         for (uint32_t k = 0; k < s->nlines; k++) {
-            if (s->lines[k].pc == 0) continue;
+            if (s->lines[k].pc == 0)
+                continue;
             LineEntry *e = CG_PUSH(c, &c->scratch, unit->lines, unit->nlines, fn->lines_room);
             *e = s->lines[k];
             e->pc += start;
@@ -174,7 +175,8 @@ uint32_t emit_ic(Codegen *c, LangText selector)
 {
     Fn *fn = c->fn;
     CodeUnit *unit = fn->unit;
-    if (fn->dead) return 0;
+    if (fn->dead)
+        return 0;
     Bytes *ic = CG_PUSH(c, &c->scratch, unit->ic_selectors, unit->nics, fn->ics_room);
     *ic = cg_copy(c, selector);
     return unit->nics - 1;
@@ -184,7 +186,8 @@ uint32_t emit_literal(Codegen *c, Literal literal)
 {
     Fn *fn = c->fn;
     CodeUnit *unit = fn->unit;
-    if (fn->dead) return 0;
+    if (fn->dead)
+        return 0;
     *CG_PUSH(c, &c->scratch, unit->literals, unit->nliterals, fn->literals_room) = literal;
     return unit->nliterals - 1;
 }
@@ -199,11 +202,13 @@ uint32_t emit_global(Codegen *c, GlobalKind kind, Bytes owner, Bytes name)
     enum { LOOK_BACK = 64 }; /* a longer search would make big scripts quadratic */
     Fn *fn = c->fn;
     CodeUnit *unit = fn->unit;
-    if (fn->dead) return 0;
+    if (fn->dead)
+        return 0;
     uint32_t stop = unit->nglobals > LOOK_BACK ? unit->nglobals - LOOK_BACK : 0;
     for (uint32_t i = unit->nglobals; i-- > stop;) {
         const GlobalRef *g = &unit->globals[i];
-        if (g->kind == kind && bytes_equal(g->name, name) && bytes_equal(g->owner, owner)) return i;
+        if (g->kind == kind && bytes_equal(g->name, name) && bytes_equal(g->owner, owner))
+            return i;
     }
     GlobalRef *ref = CG_PUSH(c, &c->scratch, unit->globals, unit->nglobals, fn->globals_room);
     *ref = (GlobalRef){kind, owner, name};
@@ -233,7 +238,8 @@ static uint32_t follow(const CodeUnit *unit, uint32_t at)
 {
     for (int hops = 0; hops < 16 && instr_op(unit->instr[at]) == OP_JMP; hops++) {
         uint32_t next = target_of(unit, at);
-        if (next <= at) break; /* backward plain jumps only lead out of snippets */
+        if (next <= at)
+            break; /* backward plain jumps only lead out of snippets */
         at = next;
     }
     return at;
@@ -243,10 +249,12 @@ static uint32_t follow(const CodeUnit *unit, uint32_t at)
 static void thread_jump(CodeUnit *unit, uint32_t at)
 {
     Opcode op = instr_op(unit->instr[at]);
-    if (op != OP_JMP && op != OP_JMPT && op != OP_JMPF) return;
+    if (op != OP_JMP && op != OP_JMPT && op != OP_JMPF)
+        return;
     uint32_t target = follow(unit, target_of(unit, at));
     patch(unit, at, target - (at + 1));
-    if (op != OP_JMP) return;
+    if (op != OP_JMP)
+        return;
     Instr end = unit->instr[target];
     switch (instr_op(end)) {
     case OP_RET:
@@ -262,7 +270,8 @@ static void thread_jump(CodeUnit *unit, uint32_t at)
 static void *own_table(Codegen *c, const void *items, size_t count, size_t size)
 {
     void *copy = cg_alloc(c, c->out, count, size);
-    if (count) memcpy(copy, items, count * size);
+    if (count)
+        memcpy(copy, items, count * size);
     return copy;
 }
 
@@ -280,7 +289,8 @@ static void name_registers(Codegen *c, Fn *fn)
 void emit_end(Codegen *c, Fn *fn)
 {
     CodeUnit *unit = fn->unit;
-    if (c->overflow || c->too_long) return;
+    if (c->overflow || c->too_long)
+        return;
     place_snippets(c, fn);
     for (uint32_t at = 0; at < unit->ninstr; at++)
         thread_jump(unit, at);

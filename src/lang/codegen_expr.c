@@ -24,7 +24,8 @@ void gen_done(Codegen *c, uint32_t reg, Want want)
     switch (want.kind) {
     case WANT_EFFECT: break;
     case WANT_INTO:
-        if (reg != want.dest) emit(c, OP_MOVE, emit_reg(c, want.dest), reg, 0, 0);
+        if (reg != want.dest)
+            emit(c, OP_MOVE, emit_reg(c, want.dest), reg, 0, 0);
         break;
     case WANT_RETURN:
         if (reg == 0 && fn->kind == CODE_METHOD)
@@ -39,7 +40,8 @@ void gen_done(Codegen *c, uint32_t reg, Want want)
 
 void gen_nil(Codegen *c, Want want)
 {
-    if (want.kind == WANT_EFFECT) return;
+    if (want.kind == WANT_EFFECT)
+        return;
     uint32_t dest = gen_dest(c, want);
     emit(c, OP_LDNIL, dest, 0, 0, 0);
     gen_done(c, dest, want);
@@ -59,7 +61,8 @@ static Literal big_literal(Codegen *c, const AstInteger *integer)
     Literal lit = {.kind = LIT_BIG_INT, .radix = (int)integer->radix};
     uint32_t sign = integer->negative;
     char *text = cg_alloc(c, c->out, integer->digits.len + 1, 1);
-    if (sign) text[0] = '-';
+    if (sign)
+        text[0] = '-';
     memcpy(text + sign, integer->digits.ptr, integer->digits.len);
     lit.text = (Bytes){text, integer->digits.len + sign};
     return lit;
@@ -103,7 +106,8 @@ static Literal make_literal(Codegen *c, const AstNode *node)
 
 static void load_literal(Codegen *c, const AstNode *node, uint32_t dest)
 {
-    if (c->fn->dead) return;
+    if (c->fn->dead)
+        return;
     switch (node->kind) {
     case AST_INT: emit_int(c, dest, node->as.integer.value); break;
     case AST_NIL: emit(c, OP_LDNIL, dest, 0, 0, 0); break;
@@ -119,9 +123,11 @@ static void load_literal(Codegen *c, const AstNode *node, uint32_t dest)
 
 static void gen_literal(Codegen *c, const AstNode *node, Want want)
 {
-    if (want.kind == WANT_EFFECT) return;
+    if (want.kind == WANT_EFFECT)
+        return;
     if (want.kind == WANT_BRANCH && (node->kind == AST_TRUE || node->kind == AST_FALSE)) {
-        if ((node->kind == AST_TRUE) == want.jump_if) emit_jump(c, OP_JMP, 0, 0, want.label);
+        if ((node->kind == AST_TRUE) == want.jump_if)
+            emit_jump(c, OP_JMP, 0, 0, want.label);
         return;
     }
     uint32_t dest = gen_dest(c, want);
@@ -131,21 +137,20 @@ static void gen_literal(Codegen *c, const AstNode *node, Want want)
 
 static void load_named(Codegen *c, LiteralKind kind, LangText text, uint32_t dest)
 {
-    if (c->fn->dead) return;
+    if (c->fn->dead)
+        return;
     uint32_t index = emit_literal(c, (Literal){.kind = kind, .text = cg_copy(c, text)});
     emit(c, OP_LDLIT, emit_reg(c, dest), 0, 0, index);
 }
 
-static LangText ztext(const char *z)
-{
-    return lang_text(z, strlen(z));
-}
+static LangText ztext(const char *z) { return lang_text(z, strlen(z)); }
 
 /* -- variables -------------------------------------------------------------------------------- */
 
 static void gen_var(Codegen *c, const Var *var, Want want)
 {
-    if (want.kind == WANT_EFFECT) return;
+    if (want.kind == WANT_EFFECT)
+        return;
     uint32_t reg = fn_var_register(c, var);
     if (!reg) {
         reg = gen_dest(c, want);
@@ -168,7 +173,8 @@ static void gen_identifier(Codegen *c, const AstNode *node, Want want)
         gen_var(c, id->info, want);
         return;
     }
-    if (want.kind == WANT_EFFECT) return;
+    if (want.kind == WANT_EFFECT)
+        return;
     const Name *name = id->info;
     uint32_t dest = gen_dest(c, want);
     if (id->tag == REF_FIELD) {
@@ -184,7 +190,8 @@ static void assign_var(Codegen *c, Var *var, AstNode *value, Want want)
 {
     if (var->lazy && !var->defined) {
         gen(c, value, want_into(c->fn->top));
-        if (c->fn->dead) return;
+        if (c->fn->dead)
+            return;
         fn_define(c, var);
         gen_var(c, var, want);
         return;
@@ -227,10 +234,14 @@ static void gen_assign(Codegen *c, AstNode *node, Want want)
 static Var *operand_var(Codegen *c, AstNode *node)
 {
     Var *var = NULL;
-    if (node->kind == AST_IDENTIFIER && node->as.name.tag == REF_VAR) var = node->as.name.info;
-    if (node->kind == AST_ASSIGN && node->as.assign.tag == REF_VAR) var = node->as.assign.info;
-    if (!var || (var->lazy && !var->defined) || !fn_var_register(c, var)) return NULL;
-    if (node->kind == AST_ASSIGN) gen(c, node, want_effect());
+    if (node->kind == AST_IDENTIFIER && node->as.name.tag == REF_VAR)
+        var = node->as.name.info;
+    if (node->kind == AST_ASSIGN && node->as.assign.tag == REF_VAR)
+        var = node->as.assign.info;
+    if (!var || (var->lazy && !var->defined) || !fn_var_register(c, var))
+        return NULL;
+    if (node->kind == AST_ASSIGN)
+        gen(c, node, want_effect());
     return var;
 }
 
@@ -242,11 +253,14 @@ static uint32_t copy_to_top(Codegen *c, uint32_t reg)
 
 uint32_t gen_operand(Codegen *c, AstNode *node, uint32_t until)
 {
-    if (node->kind == AST_SELF || node->kind == AST_SUPER) return fn_self(c);
+    if (node->kind == AST_SELF || node->kind == AST_SUPER)
+        return fn_self(c);
     Var *var = operand_var(c, node);
-    if (!var) return gen_push(c, node);
+    if (!var)
+        return gen_push(c, node);
     uint32_t reg = fn_var_register(c, var);
-    if (until && scope_assigned_between(var, scope_seq(node), until)) return copy_to_top(c, reg);
+    if (until && scope_assigned_between(var, scope_seq(node), until))
+        return copy_to_top(c, reg);
     return reg;
 }
 
@@ -254,13 +268,16 @@ uint32_t gen_operand(Codegen *c, AstNode *node, uint32_t until)
 
 static Recv gen_recv(Codegen *c, AstNode *node)
 {
-    if (node->kind == AST_SUPER) return (Recv){.kind = RECV_SUPER};
-    if (node->kind == AST_SELF) return (Recv){.kind = RECV_REG, .reg = fn_self(c)};
-    if (node->kind == AST_INT) return (Recv){.kind = RECV_INT, .value = node->as.integer.value};
+    if (node->kind == AST_SUPER)
+        return (Recv){.kind = RECV_SUPER};
+    if (node->kind == AST_SELF)
+        return (Recv){.kind = RECV_REG, .reg = fn_self(c)};
+    if (node->kind == AST_INT)
+        return (Recv){.kind = RECV_INT, .value = node->as.integer.value};
     Var *var = operand_var(c, node);
     if (var)
-        return (Recv){.kind = RECV_REG, .reg = fn_var_register(c, var), .var = var,
-                      .seq = scope_seq(node)};
+        return (Recv){
+            .kind = RECV_REG, .reg = fn_var_register(c, var), .var = var, .seq = scope_seq(node)};
     return (Recv){.kind = RECV_TOP, .reg = gen_push(c, node)};
 }
 
@@ -282,8 +299,7 @@ static void settle_recv(Codegen *c, Recv *recv, uint32_t until)
 static bool is_trivial(const AstNode *node)
 {
     switch (node->kind) {
-    case AST_IDENTIFIER:
-        return node->as.name.tag == REF_VAR || node->as.name.tag == REF_FIELD;
+    case AST_IDENTIFIER: return node->as.name.tag == REF_VAR || node->as.name.tag == REF_FIELD;
     case AST_BLOCK: {
         const Fn *fn = node->as.block->info;
         return !fn->uses_self && !fn->has_nlr && fn->ncaptures == 0;
@@ -299,7 +315,8 @@ static bool is_trivial(const AstNode *node)
 static bool can_defer(const AstNodeList args)
 {
     for (uint32_t i = 1; i < args.count; i++)
-        if (!is_trivial(args.items[i])) return false;
+        if (!is_trivial(args.items[i]))
+            return false;
     return true;
 }
 
@@ -378,13 +395,24 @@ static void gen_super_send(Codegen *c, const AstMessage *message, Want want)
     send_in_place(c, OP_SENDSUPER, copy_to_top(c, fn_self(c)), message, want);
 }
 
-/* `^self sel: args` with the selector of the method itself (section 19). */
+/* A block given along that returns from this very activation keeps it alive. */
+static bool hands_on_a_return(const AstNodeList args)
+{
+    for (uint32_t i = 0; i < args.count; i++) {
+        const AstNode *arg = args.items[i];
+        if (arg->kind == AST_BLOCK && ((const Fn *)arg->as.block->info)->has_nlr)
+            return true;
+    }
+    return false;
+}
+
+/* `^self sel: args` with the selector of the method itself: the activation is reused. */
 static bool is_tail_call(const Codegen *c, Recv recv, const AstMessage *message, Want want)
 {
     return want.kind == WANT_RETURN && c->fn->kind == CODE_METHOD && recv.kind == RECV_REG &&
            recv.reg == 0 && message->kind != AST_BINARY &&
            message->args.count == c->fn->params.count &&
-           lang_text_equal(message->selector, c->fn->selector);
+           lang_text_equal(message->selector, c->fn->selector) && !hands_on_a_return(message->args);
 }
 
 static void gen_tail_call(Codegen *c, const AstMessage *message)
@@ -408,7 +436,13 @@ static void gen_tail_call(Codegen *c, const AstMessage *message)
 
 /* -- selectors with instructions of their own ------------------------------------------------- */
 
-typedef enum SpecialKind { SPECIAL_ARITH, SPECIAL_UNARY, SPECIAL_SAME, SPECIAL_PUT, SPECIAL_VALUE } SpecialKind;
+typedef enum SpecialKind {
+    SPECIAL_ARITH,
+    SPECIAL_UNARY,
+    SPECIAL_SAME,
+    SPECIAL_PUT,
+    SPECIAL_VALUE
+} SpecialKind;
 
 typedef struct Special {
     const char *selector;
@@ -421,7 +455,10 @@ typedef struct Special {
 } Special;
 
 #define NO OP_COUNT
-#define SPECIAL(text, kind, ...) {text, sizeof text - 1, SPECIAL_##kind, __VA_ARGS__}
+#define SPECIAL(text, kind, ...)                                                                   \
+    {                                                                                              \
+        text, sizeof text - 1, SPECIAL_##kind, __VA_ARGS__                                         \
+    }
 static const Special specials[] = {
     SPECIAL("+", ARITH, OP_ADD, OP_ADDK, NO, NO),
     SPECIAL("-", ARITH, OP_SUB, OP_SUBK, NO, NO),
@@ -531,17 +568,20 @@ static bool fold(Recv *recv, const AstMessage *message)
     if (recv->kind != RECV_INT || message->kind != AST_BINARY || message->selector.len != 1)
         return false;
     const AstNode *arg = message->args.items[0];
-    if (arg->kind != AST_INT) return false;
+    if (arg->kind != AST_INT)
+        return false;
     int64_t a = recv->value, b = arg->as.integer.value, result;
     switch (message->selector.ptr[0]) {
     case '+': result = a + b; break;
     case '-': result = a - b; break;
     case '*':
-        if (__builtin_mul_overflow(a, b, &result)) return false;
+        if (__builtin_mul_overflow(a, b, &result))
+            return false;
         break;
     default: return false;
     }
-    if (!value_int_fits(result)) return false;
+    if (!value_int_fits(result))
+        return false;
     recv->value = result;
     return true;
 }
@@ -613,17 +653,21 @@ static void gen_chain(Codegen *c, AstNode *node, Want want)
         AstNode *link = c->chain[--c->chain_len];
         const AstMessage *message = &link->as.send.message;
         bool last = c->chain_len == base;
-        if (link->kind == AST_SEND && fold(&recv, message)) continue;
+        if (link->kind == AST_SEND && fold(&recv, message))
+            continue;
         Want step = last ? want : want_into(bottom);
         if (link->kind == AST_EVENTUAL)
             gen_eventual(c, recv, message, scope_seq(link), step);
         else
             gen_message(c, recv, message, scope_seq(link), step);
         fn->top = bottom;
-        if (!last) recv = (Recv){.kind = RECV_TOP, .reg = emit_push(c)};
-        else return;
+        if (!last)
+            recv = (Recv){.kind = RECV_TOP, .reg = emit_push(c)};
+        else
+            return;
     }
-    if (want.kind == WANT_EFFECT) return; /* everything was folded */
+    if (want.kind == WANT_EFFECT)
+        return; /* everything was folded */
     uint32_t dest = gen_dest(c, want);
     emit_int(c, dest, recv.value);
     gen_done(c, dest, want);
@@ -636,7 +680,8 @@ static void gen_cascade(Codegen *c, AstNode *node, Want want)
     uint32_t bottom = fn->top;
     Recv recv = gen_recv(c, cascade->receiver);
     settle_recv(c, &recv, scope_seq(node));
-    if (recv.kind == RECV_TOP) recv = (Recv){.kind = RECV_REG, .reg = recv.reg};
+    if (recv.kind == RECV_TOP)
+        recv = (Recv){.kind = RECV_REG, .reg = recv.reg};
     for (uint32_t i = 0; i < cascade->count; i++) {
         uint32_t top = fn->top;
         bool last = i + 1 == cascade->count;
@@ -651,8 +696,10 @@ static void gen_cascade(Codegen *c, AstNode *node, Want want)
 /* The value is surely a Boolean (as far as the selector tells). */
 static bool is_boolean(const AstNode *node)
 {
-    if (node->kind == AST_TRUE || node->kind == AST_FALSE) return true;
-    if (node->kind != AST_SEND || node->as.send.is_super) return false;
+    if (node->kind == AST_TRUE || node->kind == AST_FALSE)
+        return true;
+    if (node->kind != AST_SEND || node->as.send.is_super)
+        return false;
     InlineKind kind = scope_kind(node);
     if (kind == INLINE_AND || kind == INLINE_OR) {
         AstNodeList body = node->as.send.message.args.items[0]->as.block->statements;
@@ -671,7 +718,8 @@ static bool gen_not_branch(Codegen *c, AstNode *node, Want want)
         inner = inner->as.send.receiver;
         want.jump_if = !want.jump_if;
     }
-    if (inner == node || !is_boolean(inner)) return false;
+    if (inner == node || !is_boolean(inner))
+        return false;
     gen(c, inner, want);
     return true;
 }
@@ -721,7 +769,8 @@ static void send_to_class(Codegen *c, const char *class_name, const char *select
 
 static void gen_this_context(Codegen *c, AstNode *node, Want want)
 {
-    if (want.kind == WANT_EFFECT) return;
+    if (want.kind == WANT_EFFECT)
+        return;
     send_to_class(c, "Context", "current", node->span);
     gen_done(c, c->fn->top, want);
 }
@@ -739,8 +788,10 @@ static void gen_dictionary(Codegen *c, AstNode *node, Want want)
             continue;
         }
         AstNode *items[2] = {pair.key, pair.value};
-        AstMessage message = {.kind = AST_KEYWORD, .selector = ztext("at:put:"),
-                              .selector_span = pair.key->span, .span = pair.key->span,
+        AstMessage message = {.kind = AST_KEYWORD,
+                              .selector = ztext("at:put:"),
+                              .selector_span = pair.key->span,
+                              .span = pair.key->span,
                               .args = {items, 2}};
         gen_send(c, recv, false, &message, want_effect());
         fn->top = dictionary + 1;
@@ -751,7 +802,8 @@ static void gen_dictionary(Codegen *c, AstNode *node, Want want)
 
 static void gen_block(Codegen *c, AstNode *node, Want want)
 {
-    if (want.kind == WANT_EFFECT) return;
+    if (want.kind == WANT_EFFECT)
+        return;
     uint32_t dest = gen_dest(c, want);
     emit_at(c, node->span);
     fn_closure(c, node->as.block->info, NULL, dest);
@@ -776,7 +828,8 @@ static void gen_send_node(Codegen *c, AstNode *node, Want want)
 
 void gen(Codegen *c, AstNode *node, Want want)
 {
-    if (c->fn->dead) return;
+    if (c->fn->dead)
+        return;
     switch (node->kind) {
     case AST_IDENTIFIER: gen_identifier(c, node, want); break;
     case AST_SELF:

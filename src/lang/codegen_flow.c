@@ -28,7 +28,8 @@ static void gen_temps(Codegen *c, AstVarList temps)
 {
     for (uint32_t i = 0; i < temps.count; i++) {
         const Var *var = temps.items[i].info;
-        if (!temps.items[i].tag || !var->defined) continue;
+        if (!temps.items[i].tag || !var->defined)
+            continue;
         uint32_t saved = c->fn->top;
         emit(c, OP_LDNIL, emit_reg(c, saved), 0, 0, 0);
         fn_store(c, var, emit_push(c));
@@ -45,18 +46,21 @@ void gen_statements(Codegen *c, AstNodeList list, Want want)
             gen_return(c, node);
         } else if (node->kind == AST_TEMPS) {
             gen_temps(c, node->as.temps);
-            if (last) gen_nil(c, want);
+            if (last)
+                gen_nil(c, want);
         } else {
             gen(c, node, last ? want : want_effect());
         }
     }
-    if (list.count == 0) gen_nil(c, want);
+    if (list.count == 0)
+        gen_nil(c, want);
 }
 
 /* The body of an inlined block. */
 static void gen_body(Codegen *c, AstNode *node, Want want)
 {
-    if (c->fn->dead) return;
+    if (c->fn->dead)
+        return;
     Scope *scope = node->as.block->info;
     fn_enter_scope(c, scope, 0);
     gen_statements(c, node->as.block->statements, want);
@@ -72,7 +76,8 @@ static void gen_if(Codegen *c, AstNode *condition, bool sense, AstNode *then, As
     Label to_else = {0}, to_end = {0};
     gen(c, condition, want_branch(!sense, &to_else));
     gen_body(c, then, want);
-    if (!to_else.last) return; /* a constant condition: the other way is never taken */
+    if (!to_else.last)
+        return; /* a constant condition: the other way is never taken */
     if (otherwise || want.kind != WANT_EFFECT) {
         emit_jump(c, OP_JMP, 0, 0, &to_end);
         emit_label(c, &to_else);
@@ -85,14 +90,15 @@ static void gen_if(Codegen *c, AstNode *condition, bool sense, AstNode *then, As
     emit_label(c, &to_end);
 }
 
-/* and: (stop false) and or: (stop true): the receiver decides, or the block's value is the value. */
+/* and: (stop false), or: (stop true). The receiver decides, or the value is that of the block. */
 static void gen_and_or(Codegen *c, AstNode *receiver, bool stop, AstNode *block, Want want)
 {
     Label stopped = {0}, end = {0};
     bool leaves = want.kind == WANT_BRANCH && stop == want.jump_if;
     gen(c, receiver, want_branch(stop, leaves ? want.label : &stopped));
     gen_body(c, block, want);
-    if (!stopped.last) return;
+    if (!stopped.last)
+        return;
     if (want.kind == WANT_INTO || want.kind == WANT_RETURN) {
         emit_jump(c, OP_JMP, 0, 0, &end);
         emit_label(c, &stopped);
@@ -118,10 +124,12 @@ static void gen_while(Codegen *c, AstNode *condition, bool sense, AstNode *body,
     Label end = {0};
     uint32_t start = emit_here(c);
     gen_body(c, condition, want_branch(!sense, &end));
-    if (body) gen_body(c, body, want_effect());
+    if (body)
+        gen_body(c, body, want_effect());
     loop_back(c, start);
     emit_label(c, &end);
-    if (!c->fn->dead) gen_nil(c, want);
+    if (!c->fn->dead)
+        gen_nil(c, want);
 }
 
 static void gen_repeat(Codegen *c, AstNode *body)
@@ -143,7 +151,7 @@ typedef struct Loop {
     uint32_t counter;
     uint32_t result; /* register of the receiver, the value of the whole; 0: not wanted */
     bool guarded;
-    uint32_t guard;  /* its instruction */
+    uint32_t guard; /* its instruction */
 } Loop;
 
 static void loop_begin(Codegen *c, Loop *loop, bool value_wanted)
@@ -158,7 +166,8 @@ static void loop_begin(Codegen *c, Loop *loop, bool value_wanted)
         loop->result = gen_push(c, send->receiver);
         return;
     }
-    if (value_wanted) loop->result = gen_push(c, send->receiver);
+    if (value_wanted)
+        loop->result = gen_push(c, send->receiver);
     loop->counter = fn->top;
     if (value_wanted) {
         emit(c, OP_MOVE, emit_reg(c, loop->counter), loop->result, 0, 0);
@@ -172,7 +181,8 @@ static void loop_begin(Codegen *c, Loop *loop, bool value_wanted)
 static void loop_guard(Codegen *c, Loop *loop)
 {
     emit_at(c, loop->node->as.send.message.selector_span);
-    if (!loop->guarded) return;
+    if (!loop->guarded)
+        return;
     if (loop->kind == INLINE_TIMES)
         loop->guard = emit(c, OP_JINT, loop->counter + 1, 0, c->fn->top, 0);
     else
@@ -183,7 +193,8 @@ static void loop_guard(Codegen *c, Loop *loop)
 static bool bounds_known(const Loop *loop, bool *runs)
 {
     const AstSend *send = &loop->node->as.send;
-    if (loop->guarded) return false;
+    if (loop->guarded)
+        return false;
     int64_t limit = loop->kind == INLINE_TIMES ? send->receiver->as.integer.value
                                                : send->message.args.items[0]->as.integer.value;
     int64_t start = loop->kind == INLINE_TIMES ? 1 : send->receiver->as.integer.value;
@@ -198,14 +209,16 @@ static void loop_test(Codegen *c, const Loop *loop, Label *end)
     bool up = loop->step > 0;
     uint32_t flag = emit_reg(c, fn->top);
     uint32_t ic = emit_ic(c, lang_text(up ? "<=" : ">=", 2));
-    if (ic >= 1u << 24) c->too_long = true;
+    if (ic >= 1u << 24)
+        c->too_long = true;
     emit(c, up ? OP_LEJ : OP_GEJ, flag, loop->counter, loop->counter + 1, ic | fn->top << 24);
     emit_jump(c, OP_JMPF, flag, 0, end);
 }
 
 static void loop_body(Codegen *c, const Loop *loop)
 {
-    if (c->fn->dead) return;
+    if (c->fn->dead)
+        return;
     Scope *scope = loop->block->info;
     fn_enter_scope(c, scope, loop->counter);
     gen_statements(c, loop->block->statements, want_effect());
@@ -250,7 +263,8 @@ static uint32_t *make_boxes(Codegen *c, const Fn *closure)
         return boxes;
     }
     for (uint32_t i = 0; i < closure->ncaptures; i++) {
-        if (!closure->captures[i].boxed) continue;
+        if (!closure->captures[i].boxed)
+            continue;
         fn_load_raw(c, closure->captures[i].var, c->fn->top);
         boxes[i] = emit_push(c);
         emit(c, OP_MKCELL, boxes[i], boxes[i], c->fn->top, 0);
@@ -265,7 +279,8 @@ static void read_box(Codegen *c, const Var *var, uint32_t box)
     uint32_t reg = fn_var_register(c, var);
     uint32_t value = reg ? reg : emit_reg(c, fn->top);
     emit(c, OP_GETCELL, value, box, 0, 0);
-    if (reg) return;
+    if (reg)
+        return;
     emit_push(c);
     fn_store(c, var, value);
     fn->top = value;
@@ -276,7 +291,8 @@ static void read_boxes_back(Codegen *c, const Fn *closure, const uint32_t *boxes
     Fn *fn = c->fn;
     bool packed = fn_captures_are_packed(closure);
     for (uint32_t i = 0; i < closure->ncaptures; i++) {
-        if (!closure->captures[i].boxed) continue;
+        if (!closure->captures[i].boxed)
+            continue;
         uint32_t top = fn->top;
         uint32_t box = boxes[packed ? 0 : i];
         if (packed) {
@@ -338,7 +354,8 @@ static void gen_counting_loop(Codegen *c, AstNode *node, InlineKind kind, Want w
     Loop loop = {.node = node, .kind = kind, .step = 1};
     loop.block = args.items[args.count - 1]->as.block;
     loop.guarded = scope_loop_is_guarded(node, kind);
-    if (kind == INLINE_TO_BY_DO) loop.step = args.items[1]->as.integer.value;
+    if (kind == INLINE_TO_BY_DO)
+        loop.step = args.items[1]->as.integer.value;
     Label end = {0};
     loop_begin(c, &loop, want.kind != WANT_EFFECT);
     if (!fn->dead) {
@@ -347,10 +364,12 @@ static void gen_counting_loop(Codegen *c, AstNode *node, InlineKind kind, Want w
             short_step_loop(c, &loop, &end);
         else
             long_step_loop(c, &loop, &end);
-        if (loop.guarded) loop_fallback(c, &loop);
+        if (loop.guarded)
+            loop_fallback(c, &loop);
         emit_label(c, &end);
     }
-    if (!fn->dead) gen_done(c, loop.result, want);
+    if (!fn->dead)
+        gen_done(c, loop.result, want);
     fn->top = saved;
 }
 

@@ -14,29 +14,25 @@ typedef struct Place {
     uint32_t index;
 } Place;
 
-bool fn_captures_are_packed(const Fn *fn)
-{
-    return fn->ncaptures > CG_CAPTURES_MAX;
-}
+bool fn_captures_are_packed(const Fn *fn) { return fn->ncaptures > CG_CAPTURES_MAX; }
 
 static Place place_of(const Codegen *c, const Var *var)
 {
     const Fn *fn = c->fn;
     if (var->fn == fn) {
-        if (var->in_array) return (Place){true, fn->spill_reg, var->index};
+        if (var->in_array)
+            return (Place){true, fn->spill_reg, var->index};
         return (Place){false, var->reg, 0};
     }
     uint32_t index = scope_capture_index(c, fn, var);
-    if (fn_captures_are_packed(fn)) return (Place){true, fn->pack_reg, index};
+    if (fn_captures_are_packed(fn))
+        return (Place){true, fn->pack_reg, index};
     return (Place){false, fn->captures_reg + index, 0};
 }
 
 /* -- reading and writing ---------------------------------------------------------------------- */
 
-uint32_t fn_self(const Codegen *c)
-{
-    return c->fn->self_reg;
-}
+uint32_t fn_self(const Codegen *c) { return c->fn->self_reg; }
 
 uint32_t fn_var_register(const Codegen *c, const Var *var)
 {
@@ -91,8 +87,7 @@ void fn_store(Codegen *c, const Var *var, uint32_t value)
 
 static void name_register(Codegen *c, uint32_t reg, const Name *name)
 {
-    RegisterName *entry =
-        CG_PUSH(c, &c->scratch, c->fn->names, c->fn->nnames, c->fn->names_room);
+    RegisterName *entry = CG_PUSH(c, &c->scratch, c->fn->names, c->fn->nnames, c->fn->names_room);
     *entry = (RegisterName){reg, cg_copy(c, name->text)};
 }
 
@@ -104,7 +99,8 @@ static void choose_place(Codegen *c, Var *var)
     if (fn->spills && fn->reg_vars >= c->reg_vars_max) {
         var->in_array = true;
         var->index = fn->spill_top++;
-        if (fn->spill_top > fn->spill_max) fn->spill_max = fn->spill_top;
+        if (fn->spill_top > fn->spill_max)
+            fn->spill_max = fn->spill_top;
         return;
     }
     fn->reg_vars++;
@@ -112,16 +108,14 @@ static void choose_place(Codegen *c, Var *var)
     name_register(c, var->reg, var->name);
 }
 
-static void box_register(Codegen *c, uint32_t reg)
-{
-    emit(c, OP_MKCELL, reg, reg, c->fn->top, 0);
-}
+static void box_register(Codegen *c, uint32_t reg) { emit(c, OP_MKCELL, reg, reg, c->fn->top, 0); }
 
 /* The value in register top becomes the content of var's element. */
 static void fill_element(Codegen *c, const Var *var)
 {
     uint32_t value = emit_push(c);
-    if (var->cell) box_register(c, value);
+    if (var->cell)
+        box_register(c, value);
     emit(c, OP_PUTI, c->fn->spill_reg, value, c->fn->top, var->index);
     c->fn->top = value;
 }
@@ -134,7 +128,8 @@ void fn_define(Codegen *c, Var *var)
         return;
     }
     emit_push(c);
-    if (var->cell) box_register(c, var->reg);
+    if (var->cell)
+        box_register(c, var->reg);
 }
 
 static bool needs_place_at_entry(const Var *var)
@@ -149,9 +144,11 @@ static void define_temps(Codegen *c, Scope *scope)
     uint32_t first = fn->top;
     for (uint32_t i = 0; i < scope->count; i++) {
         Var *var = scope->vars[i];
-        if (!needs_place_at_entry(var)) continue;
+        if (!needs_place_at_entry(var))
+            continue;
         choose_place(c, var);
-        if (!var->in_array) fn->top++;
+        if (!var->in_array)
+            fn->top++;
     }
     if (fn->top == first + 1)
         emit(c, OP_LDNIL, first, 0, 0, 0);
@@ -159,7 +156,8 @@ static void define_temps(Codegen *c, Scope *scope)
         emit(c, OP_NILS, first, fn->top - 1, 0, 0);
     for (uint32_t i = 0; i < scope->count; i++) {
         Var *var = scope->vars[i];
-        if (!needs_place_at_entry(var)) continue;
+        if (!needs_place_at_entry(var))
+            continue;
         if (var->in_array) {
             emit(c, OP_LDNIL, emit_reg(c, fn->top), 0, 0, 0);
             fill_element(c, var);
@@ -175,11 +173,13 @@ static void define_loop_param(Codegen *c, Var *var, uint32_t counter)
     var->defined = true;
     name_register(c, counter, var->name);
     var->reg = counter;
-    if (!var->cell && var->assign_count == 0) return;
+    if (!var->cell && var->assign_count == 0)
+        return;
     var->reg = emit_push(c);
     name_register(c, var->reg, var->name);
     emit(c, OP_MOVE, var->reg, counter, 0, 0);
-    if (var->cell) box_register(c, var->reg);
+    if (var->cell)
+        box_register(c, var->reg);
 }
 
 void fn_enter_scope(Codegen *c, Scope *scope, uint32_t counter)
@@ -212,15 +212,17 @@ static void place_arguments(Codegen *c, Fn *fn)
     uint32_t nargs = 0;
     for (uint32_t i = 0; i < fn->scope->count; i++) {
         Var *var = fn->scope->vars[i];
-        if (!var->param && !var->binding) continue;
+        if (!var->param && !var->binding)
+            continue;
         var->defined = true;
         var->reg = ++nargs;
         name_register(c, var->reg, var->name);
     }
     if (nargs > CODE_MAX_ARGS) {
-        cg_error(c, fn->span, fn->kind == CODE_DOIT
-                                  ? "more than %d top-level variables in one piece of code"
-                                  : "more than %d parameters", CODE_MAX_ARGS);
+        cg_error(c, fn->span,
+                 fn->kind == CODE_DOIT ? "more than %d top-level variables in one piece of code"
+                                       : "more than %d parameters",
+                 CODE_MAX_ARGS);
         nargs = CODE_MAX_ARGS;
     }
     unit->nargs = (uint8_t)nargs;
@@ -231,7 +233,8 @@ static void place_arguments(Codegen *c, Fn *fn)
         unit->new_bindings = cg_alloc(c, c->out, nargs, sizeof *unit->new_bindings);
         for (uint32_t i = 0; i < fn->scope->count; i++) {
             const Var *var = fn->scope->vars[i];
-            if (!var->binding || var->reg > nargs) continue;
+            if (!var->binding || var->reg > nargs)
+                continue;
             unit->bindings[var->reg - 1] = cg_copy(c, var->name->text);
             unit->new_bindings[var->reg - 1] = var->creates;
         }
@@ -242,8 +245,10 @@ static void place_arguments(Codegen *c, Fn *fn)
 static void place_captures(Codegen *c, Fn *fn)
 {
     uint32_t first = fn->top;
-    if (fn->uses_self) fn->self_reg = emit_push(c);
-    if (fn->has_nlr) fn->home_reg = emit_push(c);
+    if (fn->uses_self)
+        fn->self_reg = emit_push(c);
+    if (fn->has_nlr)
+        fn->home_reg = emit_push(c);
     if (fn_captures_are_packed(fn)) {
         fn->pack_reg = emit_push(c);
     } else {
@@ -273,7 +278,8 @@ static void begin_body(Codegen *c, Fn *fn)
     fn_enter_scope(c, fn->scope, 0);
     for (uint32_t i = 0; i < fn->scope->count; i++) {
         const Var *var = fn->scope->vars[i];
-        if (var->param && var->cell) box_register(c, var->reg);
+        if (var->param && var->cell)
+            box_register(c, var->reg);
     }
 }
 
@@ -317,7 +323,8 @@ uint32_t fn_pack_captures(Codegen *c, const Fn *fn)
         uint32_t value = array + 1;
         fn_load_raw(c, fn->captures[i].var, value);
         emit_push(c);
-        if (fn->captures[i].boxed) box_register(c, value);
+        if (fn->captures[i].boxed)
+            box_register(c, value);
         emit(c, OP_PUTI, array, value, c->fn->top, i);
         c->fn->top = value;
     }
@@ -326,9 +333,11 @@ uint32_t fn_pack_captures(Codegen *c, const Fn *fn)
 
 static uint32_t capture_register(Codegen *c, const Capture *capture, uint32_t box)
 {
-    if (capture->boxed) return box;
+    if (capture->boxed)
+        return box;
     Place place = place_of(c, capture->var);
-    if (!place.in_array) return place.reg;
+    if (!place.in_array)
+        return place.reg;
     fn_load_raw(c, capture->var, c->fn->top);
     return emit_push(c);
 }
@@ -336,7 +345,8 @@ static uint32_t capture_register(Codegen *c, const Capture *capture, uint32_t bo
 void fn_closure(Codegen *c, Fn *fn, const uint32_t *boxes, uint32_t dest)
 {
     Fn *maker = c->fn;
-    if (maker->dead) return;
+    if (maker->dead)
+        return;
     fn_generate(c, fn);
     CodeUnit *unit = fn->unit;
     uint32_t index = maker->unit->nblocks;
@@ -350,8 +360,10 @@ void fn_closure(Codegen *c, Fn *fn, const uint32_t *boxes, uint32_t dest)
     uint32_t saved = maker->top;
     uint32_t n = 0;
     unit->captures = cg_alloc(c, c->out, unit->ncaps, 1);
-    if (fn->uses_self) unit->captures[n++] = (uint8_t)maker->self_reg;
-    if (fn->has_nlr) unit->captures[n++] = (uint8_t)maker->home_reg;
+    if (fn->uses_self)
+        unit->captures[n++] = (uint8_t)maker->self_reg;
+    if (fn->has_nlr)
+        unit->captures[n++] = (uint8_t)maker->home_reg;
     if (fn_captures_are_packed(fn)) {
         unit->captures[n++] = (uint8_t)(boxes ? boxes[0] : fn_pack_captures(c, fn));
     } else {

@@ -28,11 +28,11 @@
 #include "codegen.h"
 
 enum {
-    CG_CAPTURES_MAX = 32,      /* more captured variables travel in one Array */
-    CG_GUARDED_LOOPS_MAX = 6,  /* nesting of inlined loops with a fallback: bounds code size */
-    CG_MKARR_MAX = 24,         /* longer { } are built in pieces */
+    CG_CAPTURES_MAX = 32,     /* more captured variables travel in one Array */
+    CG_GUARDED_LOOPS_MAX = 6, /* nesting of inlined loops with a fallback: bounds code size */
+    CG_MKARR_MAX = 24,        /* longer { } are built in pieces */
     CG_REGISTERS = CODE_MAX_REGISTERS - 3, /* every safepoint has H + 3 <= nregs */
-    CG_SEQ_SHIFT = 5,          /* AstNode.tag = InlineKind | assignments so far << CG_SEQ_SHIFT */
+    CG_SEQ_SHIFT = 5, /* AstNode.tag = InlineKind | assignments so far << CG_SEQ_SHIFT */
     CG_KIND_MASK = (1 << CG_SEQ_SHIFT) - 1
 };
 
@@ -44,7 +44,7 @@ typedef enum InlineKind {
     INLINE_IF_FALSE_TRUE,
     INLINE_AND,
     INLINE_OR,
-    INLINE_WHILE_TRUE,  /* with and without a body */
+    INLINE_WHILE_TRUE, /* with and without a body */
     INLINE_WHILE_FALSE,
     INLINE_REPEAT,
     INLINE_TO_DO,
@@ -79,24 +79,24 @@ typedef struct Name {
 struct Var {
     Name *name;
     LangSpan span;
-    Fn *fn;        /* owner: the function in whose activation it lives */
+    Fn *fn; /* owner: the function in whose activation it lives */
     struct Scope *scope;
-    Var *shadowed; /* what name->var was before */
+    Var *shadowed;     /* what name->var was before */
     uint32_t *assigns; /* positions of all assignments in the owner, ascending */
     uint32_t assign_count, assign_room;
     uint32_t loop_depth; /* loops of fn around the declaration */
     bool param;
-    bool binding;      /* of a doit: an argument that is a Cell already */
-    bool creates;      /* binding: made by this doit */
-    bool implicit;     /* top-level variable without a declaration */
+    bool binding;  /* of a doit: an argument that is a Cell already */
+    bool creates;  /* binding: made by this doit */
+    bool implicit; /* top-level variable without a declaration */
     bool mentioned;
     bool captured;
     bool cell;
-    bool lazy;         /* gets its register at its first assignment, a statement of its scope */
-    bool defined;      /* code generation: has its place */
+    bool lazy;    /* gets its register at its first assignment, a statement of its scope */
+    bool defined; /* code generation: has its place */
     bool fork_captured;
     bool fork_warned;
-    bool in_array;     /* spilled: element `index` of fn->spill_reg */
+    bool in_array; /* spilled: element `index` of fn->spill_reg */
     uint32_t reg;
     uint32_t index;
 };
@@ -115,7 +115,7 @@ typedef struct Capture {
 } Capture;
 
 typedef struct Label { /* a place to jump to, not known yet */
-    uint32_t last; /* 1 + index of the last jump to it; jumps are chained through D */
+    uint32_t last;     /* 1 + index of the last jump to it; jumps are chained through D */
 } Label;
 
 /* Code moved to the end of its function: what runs when a guard fails. */
@@ -142,7 +142,7 @@ struct Fn {
     LangText selector;
     LangSpan span;
     Scope *scope;
-    bool analysed;  /* code generation of it or of an inner function has begun */
+    bool analysed; /* code generation of it or of an inner function has begun */
     uint32_t var_count;
     bool no_guards; /* fallback: no inlined loops that need a guard */
     bool forked;    /* literal receiver of a fork: send */
@@ -173,8 +173,8 @@ typedef enum WantKind { WANT_EFFECT, WANT_INTO, WANT_RETURN, WANT_BRANCH } WantK
 /* What is to be done with the value of an expression. */
 typedef struct Want {
     WantKind kind;
-    uint32_t dest;  /* INTO */
-    bool jump_if;   /* BRANCH: jump to label when the value is this Boolean, else fall through */
+    uint32_t dest; /* INTO */
+    bool jump_if;  /* BRANCH: jump to label when the value is this Boolean, else fall through */
     Label *label;
 } Want;
 
@@ -220,13 +220,13 @@ typedef struct Codegen {
     Fn *fn;
     Fn *root;
     DoitMode mode;
-    bool top_level;   /* a doit: assigning an undeclared name makes a variable */
-    TopName *tops;    /* top-level variables found by the first analysis */
+    bool top_level; /* a doit: assigning an undeclared name makes a variable */
+    TopName *tops;  /* top-level variables found by the first analysis */
     uint32_t top_count, top_room;
     LangText source;       /* the text that spans of the root refer to */
     uint32_t source_start; /* offset of source.ptr in those spans */
     Bytes source_copy;     /* the same in the unit's arena */
-    LangSpan at; /* place of the next safepoint */
+    LangSpan at;           /* place of the next safepoint */
 } Codegen;
 
 /* -- memory and diagnostics (codegen.c) -- */
@@ -252,22 +252,26 @@ void scope_analyse_root(Codegen *c, Fn *root);
 void scope_forget_warnings(Codegen *c);
 /* Analyses a block that was inlined again, as a closure made by the current function. */
 Fn *scope_analyse_fallback(Codegen *c, AstBlock *block);
-void scope_bind(Scope *scope);   /* its names mean its variables from now on */
+void scope_bind(Scope *scope); /* its names mean its variables from now on */
 void scope_unbind(Scope *scope);
 uint32_t scope_capture_index(const Codegen *c, const Fn *fn, const Var *var);
 /* True when the function finds a cell in the variable's place. */
 bool scope_is_cell(const Codegen *c, const Fn *fn, const Var *var);
-bool scope_loop_is_guarded(const AstNode *node, InlineKind kind);
 /* True when var is assigned after position `from` up to position `to`. */
 bool scope_assigned_between(const Var *var, uint32_t from, uint32_t to);
 static inline InlineKind scope_kind(const AstNode *node) { return node->tag & CG_KIND_MASK; }
 static inline uint32_t scope_seq(const AstNode *node) { return node->tag >> CG_SEQ_SHIFT; }
 
+/* -- what is inlined (codegen_inline.c) -- */
+/* What becomes of a send in fn; INLINE_NONE: it is sent. */
+InlineKind scope_inline_kind(const Fn *fn, const AstNode *node);
+bool scope_loop_is_guarded(const AstNode *node, InlineKind kind);
+
 /* -- emission (codegen_emit.c) -- */
 void emit_begin(Codegen *c, Fn *fn);
 void emit_end(Codegen *c, Fn *fn);
 uint32_t emit(Codegen *c, Opcode op, unsigned a, unsigned b, unsigned cc, uint32_t d);
-void emit_at(Codegen *c, LangSpan span); /* position of the safepoints that follow */
+void emit_at(Codegen *c, LangSpan span);     /* position of the safepoints that follow */
 uint32_t emit_reg(Codegen *c, uint32_t reg); /* notes that the window must have it */
 uint32_t emit_push(Codegen *c);              /* top becomes defined; answers it */
 void emit_jump(Codegen *c, Opcode op, unsigned a, unsigned b, Label *label);
@@ -312,7 +316,7 @@ void gen(Codegen *c, AstNode *node, Want want);
 void gen_statements(Codegen *c, AstNodeList list, Want want);
 void gen_done(Codegen *c, uint32_t reg, Want want); /* the value is in reg */
 void gen_nil(Codegen *c, Want want);
-uint32_t gen_dest(Codegen *c, Want want); /* register to compute into */
+uint32_t gen_dest(Codegen *c, Want want);     /* register to compute into */
 uint32_t gen_push(Codegen *c, AstNode *node); /* onto the scratch stack */
 /* Register holding the value: a local's own, or new scratch. A local assigned up to position
  * `until` is copied. */

@@ -23,7 +23,8 @@ static void names_rehash(Codegen *c)
     Name **table = cg_alloc(c, &c->scratch, room, sizeof *table);
     for (uint32_t i = 0; i < c->name_room; i++) {
         Name *name = c->names[i];
-        if (!name) continue;
+        if (!name)
+            continue;
         uint32_t at = name->hash & (room - 1);
         while (table[at])
             at = (at + 1) & (room - 1);
@@ -35,7 +36,8 @@ static void names_rehash(Codegen *c)
 
 static Name *name_intern(Codegen *c, LangText text)
 {
-    if (c->name_count * 2 >= c->name_room) names_rehash(c);
+    if (c->name_count * 2 >= c->name_room)
+        names_rehash(c);
     uint32_t hash = (uint32_t)hash_mix64(hash_fnv32(text.ptr, text.len));
     uint32_t at = hash & (c->name_room - 1);
     for (; c->names[at]; at = (at + 1) & (c->name_room - 1))
@@ -49,24 +51,25 @@ static Name *name_intern(Codegen *c, LangText text)
     return name;
 }
 
-static Bytes name_bytes(const Name *name)
-{
-    return (Bytes){name->text.ptr, name->text.len};
-}
+static Bytes name_bytes(const Name *name) { return (Bytes){name->text.ptr, name->text.len}; }
 
 /* Asks the environment once what the name means outside of the unit. */
 static void name_resolve(Codegen *c, Name *name)
 {
-    if (name->resolved) return;
+    if (name->resolved)
+        return;
     name->resolved = true;
     const CompileEnv *env = c->env;
-    name->slot = env->instance_var ? env->instance_var(env->ctx, name_bytes(name)) : -1;
+    name->slot = -1; /* doits see no fields: their receiver may be of any class */
+    if (env->instance_var && !c->top_level)
+        name->slot = env->instance_var(env->ctx, name_bytes(name));
     if (name->slot >= 0) {
         name->kind = REF_FIELD;
         return;
     }
     Bytes owner = {"", 0};
-    if (env->class_var) owner = env->class_var(env->ctx, name_bytes(name));
+    if (env->class_var)
+        owner = env->class_var(env->ctx, name_bytes(name));
     if (owner.len) {
         name->kind = REF_CLASS_VAR;
         name->class_owner = cg_copy(c, cg_text(owner));
@@ -74,7 +77,8 @@ static void name_resolve(Codegen *c, Name *name)
     }
     name->kind = REF_GLOBAL;
     Bytes key = name_bytes(name);
-    if (env->global) key = env->global(env->ctx, key, &name->global_known);
+    if (env->global)
+        key = env->global(env->ctx, key, &name->global_known);
     name->global_key = cg_copy(c, cg_text(key.len ? key : name_bytes(name)));
 }
 
@@ -162,7 +166,8 @@ static void slots_rehash(Codegen *c)
     c->slot_room = old_room ? old_room * 2 : 64;
     c->slots = cg_alloc(c, &c->scratch, c->slot_room, sizeof *c->slots);
     for (uint32_t i = 0; i < old_room; i++)
-        if (old[i].fn) *slot_find(c, old[i].fn, old[i].var) = old[i];
+        if (old[i].fn)
+            *slot_find(c, old[i].fn, old[i].var) = old[i];
 }
 
 uint32_t scope_capture_index(const Codegen *c, const Fn *fn, const Var *var)
@@ -173,7 +178,8 @@ uint32_t scope_capture_index(const Codegen *c, const Fn *fn, const Var *var)
 bool scope_is_cell(const Codegen *c, const Fn *fn, const Var *var)
 {
     for (; fn != var->fn; fn = fn->outer)
-        if (fn->captures[scope_capture_index(c, fn, var)].boxed) return true;
+        if (fn->captures[scope_capture_index(c, fn, var)].boxed)
+            return true;
     return var->cell;
 }
 
@@ -181,7 +187,8 @@ bool scope_is_cell(const Codegen *c, const Fn *fn, const Var *var)
 static void note_capture(Var *var)
 {
     Fn *owner = var->fn;
-    if (owner->analysed) return; /* decided; a fallback uses boxes */
+    if (owner->analysed)
+        return; /* decided; a fallback uses boxes */
     var->captured = true;
     if (owner->loop_depth > var->loop_depth && var->assign_count &&
         var->assigns[var->assign_count - 1] > owner->loop_starts[var->loop_depth])
@@ -192,44 +199,55 @@ static void note_capture(Var *var)
 static void capture(Codegen *c, Fn *fn, Var *var)
 {
     for (; fn != var->fn; fn = fn->outer) {
-        if (c->slot_count * 2 >= c->slot_room) slots_rehash(c);
+        if (c->slot_count * 2 >= c->slot_room)
+            slots_rehash(c);
         CaptureSlot *slot = slot_find(c, fn, var);
-        if (fn->forked) var->fork_captured = true;
-        if (slot->fn) continue;
+        if (fn->forked)
+            var->fork_captured = true;
+        if (slot->fn)
+            continue;
         *slot = (CaptureSlot){fn, var, fn->ncaptures};
         c->slot_count++;
         Capture *entry = CG_PUSH(c, &c->scratch, fn->captures, fn->ncaptures, fn->captures_room);
         *entry = (Capture){var, false};
-        if (fn->outer == var->fn) note_capture(var);
+        if (fn->outer == var->fn)
+            note_capture(var);
     }
 }
 
 static void mention(Codegen *c, Var *var)
 {
     var->mentioned = true;
-    if (var->fn != c->fn) capture(c, c->fn, var);
+    if (var->fn != c->fn)
+        capture(c, c->fn, var);
 }
 
 static bool crosses_fork(const Codegen *c, const Var *var)
 {
     for (const Fn *fn = c->fn; fn != var->fn; fn = fn->outer)
-        if (fn->forked) return true;
+        if (fn->forked)
+            return true;
     return false;
 }
 
 /* D2: a forked block works on a copy. */
 static void warn_about_fork(Codegen *c, Var *var, LangSpan span)
 {
-    if (!var->fork_captured || var->fork_warned) return;
+    if (!var->fork_captured || var->fork_warned)
+        return;
     var->fork_warned = true;
     char quoted[DIAG_QUOTE_MAX];
     diag_quote(var->name->text, quoted);
     if (crosses_fork(c, var))
-        cg_warn(c, span, "'%s' is assigned inside a forked block: the other process has a copy of "
-                         "its own, so the change is not seen outside", quoted);
+        cg_warn(c, span,
+                "'%s' is assigned inside a forked block: the other process has a copy of "
+                "its own, so the change is not seen outside",
+                quoted);
     else
-        cg_warn(c, span, "'%s' is assigned after a forked block captured it: the other process has "
-                         "a copy of its own and does not see the change", quoted);
+        cg_warn(c, span,
+                "'%s' is assigned after a forked block captured it: the other process has "
+                "a copy of its own and does not see the change",
+                quoted);
 }
 
 /* A function that runs inside a closure assigns var. */
@@ -242,7 +260,8 @@ static void note_assignment_in_closure(Codegen *c, Var *var)
     Fn *fn = c->fn;
     while (!fn->outer->analysed)
         fn = fn->outer;
-    if (!scope_is_cell(c, fn, var)) fn->captures[scope_capture_index(c, fn, var)].boxed = true;
+    if (!scope_is_cell(c, fn, var))
+        fn->captures[scope_capture_index(c, fn, var)].boxed = true;
 }
 
 /* var was assigned just now. */
@@ -280,7 +299,8 @@ static void note_self(Codegen *c)
 
 static void note_return(Codegen *c)
 {
-    if (c->fn != c->root || c->fn->guarded_depth) c->root->needs_home = true;
+    if (c->fn != c->root || c->fn->guarded_depth)
+        c->root->needs_home = true;
     for (Fn *fn = c->fn; fn != c->root && !fn->has_nlr; fn = fn->outer)
         fn->has_nlr = true;
 }
@@ -315,7 +335,8 @@ static bool is_existing_binding(const Codegen *c, const Name *name)
 
 static void warn_undefined(Codegen *c, Name *name, LangSpan span)
 {
-    if (name->global_known || name->warned) return;
+    if (name->global_known || name->warned)
+        return;
     name->warned = true;
     char quoted[DIAG_QUOTE_MAX];
     diag_quote(name->text, quoted);
@@ -343,8 +364,10 @@ static void walk_identifier(Codegen *c, AstNode *node)
     }
     id->tag = name->kind;
     id->info = name;
-    if (name->kind == REF_FIELD) note_self(c);
-    if (name->kind == REF_GLOBAL) warn_undefined(c, name, node->span);
+    if (name->kind == REF_FIELD)
+        note_self(c);
+    if (name->kind == REF_GLOBAL)
+        warn_undefined(c, name, node->span);
 }
 
 static void refuse_assignment(Codegen *c, const Name *name, LangSpan span)
@@ -355,13 +378,16 @@ static void refuse_assignment(Codegen *c, const Name *name, LangSpan span)
         cg_error(c, span, "cannot assign the global '%s' here: use Compiler setGlobal: #%s to: ...",
                  quoted, quoted);
     else
-        cg_error(c, span, "'%s' is not declared: declare it as a temporary (| %s |), as an instance "
-                          "variable or as a class variable", quoted, quoted);
+        cg_error(c, span,
+                 "'%s' is not declared: declare it as a temporary (| %s |), as an instance "
+                 "variable or as a class variable",
+                 quoted, quoted);
 }
 
 static void warn_capitalised(Codegen *c, Name *name, LangSpan span)
 {
-    if (!name_is_capitalised(name) || name->warned) return;
+    if (!name_is_capitalised(name) || name->warned)
+        return;
     name->warned = true;
     char quoted[DIAG_QUOTE_MAX];
     cg_warn(c, span, "'%s' is capitalised but becomes a top-level variable%s",
@@ -375,12 +401,15 @@ static Var *assignment_target(Codegen *c, AstAssign *assign)
     Name *name = name_intern(c, assign->target.text);
     ast_split_name(name->text, &prefix, NULL);
     bool qualified = prefix.len != 0;
-    if (!qualified && name->var) return name->var;
+    if (!qualified && name->var)
+        return name->var;
     name_resolve(c, name);
     assign->tag = name->kind;
     assign->info = name;
-    if (name->kind == REF_FIELD) note_self(c);
-    if (name->kind != REF_GLOBAL) return NULL;
+    if (name->kind == REF_FIELD)
+        note_self(c);
+    if (name->kind != REF_GLOBAL)
+        return NULL;
     if (c->top_level && !qualified) {
         assign->tag = REF_VAR;
         return make_top_level(c, name, assign->target.span, false);
@@ -398,112 +427,15 @@ static void walk_assign(Codegen *c, AstNode *node, Scope *scope)
     if (var) {
         assign->tag = REF_VAR;
         assign->info = var;
-        var->lazy = var->lazy ||
-                    (var->scope == scope && !var->mentioned && !var->param && !var->binding);
+        var->lazy =
+            var->lazy || (var->scope == scope && !var->mentioned && !var->param && !var->binding);
         note_assignment(c, var, assign->target.span);
-        if (var->implicit) warn_capitalised(c, var->name, assign->target.span);
-        if (var->binding && !is_existing_binding(c, var->name)) var->creates = true;
+        if (var->implicit)
+            warn_capitalised(c, var->name, assign->target.span);
+        if (var->binding && !is_existing_binding(c, var->name))
+            var->creates = true;
     }
     node->tag = c->seq << CG_SEQ_SHIFT;
-}
-
-/* -- what is inlined -------------------------------------------------------------------------- */
-
-static bool is_int_literal(const AstNode *node)
-{
-    return node->kind == AST_INT;
-}
-
-bool scope_loop_is_guarded(const AstNode *node, InlineKind kind)
-{
-    const AstSend *send = &node->as.send;
-    if (kind == INLINE_TIMES) return !is_int_literal(send->receiver);
-    if (kind == INLINE_TO_DO || kind == INLINE_TO_BY_DO)
-        return !is_int_literal(send->receiver) || !is_int_literal(send->message.args.items[0]);
-    return false;
-}
-
-static bool is_block(const AstNode *node, uint32_t params_max)
-{
-    return node->kind == AST_BLOCK && node->as.block->params.count <= params_max;
-}
-
-static bool all_blocks(const AstNodeList args)
-{
-    for (uint32_t i = 0; i < args.count; i++)
-        if (!is_block(args.items[i], 0)) return false;
-    return true;
-}
-
-static const struct {
-    const char *selector;
-    InlineKind kind;
-} branch_selectors[] = {
-    {"ifTrue:", INLINE_IF_TRUE},
-    {"ifFalse:", INLINE_IF_FALSE},
-    {"ifTrue:ifFalse:", INLINE_IF_TRUE_FALSE},
-    {"ifFalse:ifTrue:", INLINE_IF_FALSE_TRUE},
-    {"and:", INLINE_AND},
-    {"or:", INLINE_OR},
-};
-
-static const struct {
-    const char *selector;
-    InlineKind kind;
-} while_selectors[] = {
-    {"whileTrue:", INLINE_WHILE_TRUE},
-    {"whileFalse:", INLINE_WHILE_FALSE},
-    {"whileTrue", INLINE_WHILE_TRUE},
-    {"whileFalse", INLINE_WHILE_FALSE},
-};
-
-static InlineKind counting_loop(const AstSend *send)
-{
-    const AstNodeList args = send->message.args;
-    const LangText selector = send->message.selector;
-    if (lang_text_is(selector, "to:do:") && is_block(args.items[1], 1)) return INLINE_TO_DO;
-    if (lang_text_is(selector, "timesRepeat:") && is_block(args.items[0], 0)) return INLINE_TIMES;
-    if (lang_text_is(selector, "to:by:do:") && is_block(args.items[2], 1) &&
-        is_int_literal(args.items[1]) && args.items[1]->as.integer.value != 0)
-        return INLINE_TO_BY_DO;
-    return INLINE_NONE;
-}
-
-static InlineKind inline_keyword(const Fn *fn, const AstNode *node)
-{
-    const AstSend *send = &node->as.send;
-    const LangText selector = send->message.selector;
-    for (size_t i = 0; i < sizeof branch_selectors / sizeof *branch_selectors; i++)
-        if (lang_text_is(selector, branch_selectors[i].selector))
-            return all_blocks(send->message.args) ? branch_selectors[i].kind : INLINE_NONE;
-    InlineKind kind = counting_loop(send);
-    if (kind && scope_loop_is_guarded(node, kind) &&
-        (fn->no_guards || fn->guarded_depth >= CG_GUARDED_LOOPS_MAX))
-        return INLINE_NONE;
-    return kind;
-}
-
-/* The receiver is a block without parameters. */
-static InlineKind inline_while(const AstSend *send)
-{
-    const LangText selector = send->message.selector;
-    if (lang_text_is(selector, "repeat")) return INLINE_REPEAT;
-    if (send->receiver->as.block->statements.count == 0) return INLINE_NONE;
-    for (size_t i = 0; i < sizeof while_selectors / sizeof *while_selectors; i++)
-        if (lang_text_is(selector, while_selectors[i].selector))
-            return all_blocks(send->message.args) ? while_selectors[i].kind : INLINE_NONE;
-    return INLINE_NONE;
-}
-
-static InlineKind inline_kind(const Fn *fn, const AstNode *node)
-{
-    if (node->kind != AST_SEND || node->as.send.is_super) return INLINE_NONE;
-    const AstSend *send = &node->as.send;
-    if (is_block(send->receiver, 0)) {
-        InlineKind kind = inline_while(send);
-        if (kind) return kind;
-    }
-    return send->message.kind == AST_KEYWORD ? inline_keyword(fn, node) : INLINE_NONE;
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
@@ -563,17 +495,15 @@ static void loop_enter(Codegen *c)
     *CG_PUSH(c, &c->scratch, fn->loop_starts, fn->loop_depth, fn->loop_starts_room) = c->seq;
 }
 
-static void loop_leave(Codegen *c)
-{
-    c->fn->loop_depth--;
-}
+static void loop_leave(Codegen *c) { c->fn->loop_depth--; }
 
 static void walk_while(Codegen *c, AstNode *node)
 {
     AstSend *send = &node->as.send;
     loop_enter(c);
     walk_inlined(c, send->receiver);
-    if (send->message.args.count) walk_inlined(c, send->message.args.items[0]);
+    if (send->message.args.count)
+        walk_inlined(c, send->message.args.items[0]);
     loop_leave(c);
 }
 
@@ -600,7 +530,8 @@ static bool is_fork(LangText selector)
 /* The node is the receiver of a send that will run it elsewhere. */
 static bool is_forked(const AstNode *send)
 {
-    if (send->kind == AST_SEND) return is_fork(send->as.send.message.selector);
+    if (send->kind == AST_SEND)
+        return is_fork(send->as.send.message.selector);
     return send->kind == AST_CASCADE && is_fork(send->as.cascade.messages[0].selector);
 }
 
@@ -647,10 +578,11 @@ static void walk_chain(Codegen *c, AstNode *node)
     uint32_t base = c->chain_len;
     AstNode *inner = node;
     for (; ast_receiver(inner); inner = ast_receiver(inner)) {
-        InlineKind kind = inline_kind(c->fn, inner);
+        InlineKind kind = scope_inline_kind(c->fn, inner);
         inner->tag = kind;
         *CG_PUSH(c, &c->scratch, c->chain, c->chain_len, c->chain_room) = inner;
-        if (receiver_is_inlined(kind)) break;
+        if (receiver_is_inlined(kind))
+            break;
     }
     if (!ast_receiver(inner)) {
         if (inner->kind == AST_BLOCK && is_forked(c->chain[c->chain_len - 1]))
@@ -675,7 +607,8 @@ static void walk_return(Codegen *c, AstNode *node)
 static void walk_super(Codegen *c, AstNode *node)
 {
     note_self(c);
-    if (c->top_level) cg_error(c, node->span, "super is only allowed in methods");
+    if (c->top_level)
+        cg_error(c, node->span, "super is only allowed in methods");
 }
 
 static void walk(Codegen *c, AstNode *node)
@@ -709,11 +642,14 @@ static void walk_temps(Codegen *c, AstVarList temps)
     for (uint32_t i = 0; i < temps.count; i++) {
         Name *name = name_intern(c, temps.items[i].name);
         Var *var = name->var;
-        if (!var) var = make_top_level(c, name, temps.items[i].span, true);
+        if (!var)
+            var = make_top_level(c, name, temps.items[i].span, true);
         temps.items[i].info = var;
         temps.items[i].tag = var->mentioned;
-        if (var->binding) var->creates = true;
-        if (var->mentioned) note_assignment(c, var, temps.items[i].span);
+        if (var->binding)
+            var->creates = true;
+        if (var->mentioned)
+            note_assignment(c, var, temps.items[i].span);
     }
 }
 
@@ -741,7 +677,8 @@ static void declare_root_temps(Codegen *c, Scope *scope, AstVarList temps)
 {
     uint32_t first = scope->count;
     declare_list(c, scope, temps, false);
-    if (!c->top_level || c->mode != DOIT_SHELL) return;
+    if (!c->top_level || c->mode != DOIT_SHELL)
+        return;
     for (uint32_t i = first; i < scope->count; i++) {
         Var *var = scope->vars[i];
         var->binding = var->cell = var->creates = true;
@@ -751,7 +688,8 @@ static void declare_root_temps(Codegen *c, Scope *scope, AstVarList temps)
 void scope_forget_warnings(Codegen *c)
 {
     for (uint32_t i = 0; i < c->name_room; i++)
-        if (c->names[i]) c->names[i]->warned = false;
+        if (c->names[i])
+            c->names[i]->warned = false;
 }
 
 void scope_analyse_root(Codegen *c, Fn *root)

@@ -23,7 +23,8 @@ static void put(LangSink sink, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (n > 0) sink.write(sink.ctx, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    if (n > 0)
+        sink.write(sink.ctx, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
 /* Bytes with everything but printable ASCII escaped, cut when long. */
@@ -37,7 +38,8 @@ static void put_text(LangSink sink, Bytes text)
         else
             put(sink, "\\%02x", c);
     }
-    if (n < text.len) put(sink, "...");
+    if (n < text.len)
+        put(sink, "...");
 }
 
 static void put_literal(LangSink sink, const Literal *lit)
@@ -48,7 +50,8 @@ static void put_literal(LangSink sink, const Literal *lit)
     case LIT_FALSE: put(sink, "false"); break;
     case LIT_INT: put(sink, "%" PRId64, lit->integer); break;
     case LIT_BIG_INT:
-        if (lit->radix != 10) put(sink, "%dr", lit->radix);
+        if (lit->radix != 10)
+            put(sink, "%dr", lit->radix);
         put_text(sink, lit->text);
         break;
     case LIT_FLOAT: put(sink, "%.17g", lit->number); break;
@@ -74,13 +77,15 @@ static void put_literal(LangSink sink, const Literal *lit)
 static void put_ic(const CodeUnit *unit, uint32_t ic, LangSink sink)
 {
     put(sink, " #");
-    if (ic < unit->nics) put_text(sink, unit->ic_selectors[ic]);
+    if (ic < unit->nics)
+        put_text(sink, unit->ic_selectors[ic]);
 }
 
 static void put_global(const CodeUnit *unit, uint32_t index, LangSink sink)
 {
     put(sink, " ");
-    if (index >= unit->nglobals) return;
+    if (index >= unit->nglobals)
+        return;
     const GlobalRef *g = &unit->globals[index];
     if (g->kind == GLOBAL_CLASS_VAR) {
         put_text(sink, g->owner);
@@ -92,7 +97,8 @@ static void put_global(const CodeUnit *unit, uint32_t index, LangSink sink)
 static void put_block(const CodeUnit *unit, uint32_t index, LangSink sink)
 {
     put(sink, " block %u", index);
-    if (index >= unit->nblocks) return;
+    if (index >= unit->nblocks)
+        return;
     const CodeUnit *block = unit->blocks[index];
     put(sink, " [");
     for (unsigned i = 0; i < block->ncaps; i++)
@@ -143,8 +149,10 @@ void disasm_instr(const CodeUnit *unit, uint32_t pc, LangSink sink)
     case FORM_AL:
     case FORM_ALH:
         put(sink, " r%u ", a);
-        if (d < unit->nliterals) put_literal(sink, &unit->literals[d]);
-        if (form == FORM_ALH) put(sink, " h%u", c);
+        if (d < unit->nliterals)
+            put_literal(sink, &unit->literals[d]);
+        if (form == FORM_ALH)
+            put(sink, " h%u", c);
         break;
     case FORM_AGH:
         put(sink, " r%u", a);
@@ -190,17 +198,21 @@ static void put_headline(const CodeUnit *unit, LangSink sink)
     put(sink, "%s", kinds[unit->kind]);
     put_text(sink, unit->selector);
     put(sink, ": %u arguments, %u captures, %u registers", unit->nargs, unit->ncaps, unit->nregs);
-    if (unit->is_primitive) put(sink, ", primitive");
-    if (unit->getter_slot >= 0) put(sink, ", getter of slot %d", unit->getter_slot);
+    if (unit->is_primitive)
+        put(sink, ", primitive");
+    if (unit->getter_slot >= 0)
+        put(sink, ", getter of slot %d", unit->getter_slot);
     put(sink, "\n");
     bool named = false;
     for (unsigned r = 0; unit->temp_names && r < unit->nregs; r++) {
-        if (!unit->temp_names[r].len) continue;
+        if (!unit->temp_names[r].len)
+            continue;
         put(sink, "%s r%u=", named ? "" : "     ", r);
         put_text(sink, unit->temp_names[r]);
         named = true;
     }
-    if (named) put(sink, "\n");
+    if (named)
+        put(sink, "\n");
 }
 
 static void put_unit(const CodeUnit *unit, LangSink sink)
@@ -222,10 +234,12 @@ void disasm_unit(const CodeUnit *unit, LangSink sink)
 {
     size_t count = 1, room = 16;
     const CodeUnit **list = malloc(room * sizeof *list);
-    if (!list) return put(sink, "out of memory\n");
+    if (!list)
+        return put(sink, "out of memory\n");
     list[0] = unit;
     for (size_t i = 0; i < count; i++) {
-        if (i) put(sink, "\n");
+        if (i)
+            put(sink, "\n");
         put_unit(list[i], sink);
         if (count + list[i]->nblocks > room) {
             room = (count + list[i]->nblocks) * 2;

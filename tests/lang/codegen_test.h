@@ -56,13 +56,16 @@ static inline CodeUnit *compile_text(CompileAs as, LangParse *parse, const char 
     LangText source = lang_text(s, len);
     switch (as) {
     case AS_METHOD:
-        if (!lang_parse_method(parse, s, len, NULL)) return NULL;
+        if (!lang_parse_method(parse, s, len, NULL))
+            return NULL;
         return compile_method(parse->method, &env, &parse->diags);
     case AS_SCRIPT:
-        if (!lang_parse_file(parse, s, len, NULL)) return NULL;
+        if (!lang_parse_file(parse, s, len, NULL))
+            return NULL;
         return compile_script(parse->file, source, &env, &parse->diags);
     default:
-        if (!lang_parse_doit(parse, s, len, NULL)) return NULL;
+        if (!lang_parse_doit(parse, s, len, NULL))
+            return NULL;
         return compile_doit(parse->doit, as == AS_SHELL ? DOIT_SHELL : DOIT_EVALUATE, source, &env,
                             &parse->diags);
     }
@@ -73,7 +76,8 @@ static inline void expect_verified(const CodeUnit *unit, const char *source)
 {
     uint32_t pc = 0;
     const char *error = code_verify(unit, &pc);
-    if (!error) return;
+    if (!error)
+        return;
     Buffer text = {0};
     disasm_unit(unit, buffer_sink(&text));
     fail_msg("%s at %u in:\n%s\n%s", error, pc, source, text.bytes);

@@ -8,8 +8,7 @@
 static void arguments_are_computed_in_the_send_window(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "fib: n n < 2 ifTrue: [^n]. ^(self fib: n - 1) + (self fib: n - 2)",
+    expect_code(AS_METHOD, "fib: n n < 2 ifTrue: [^n]. ^(self fib: n - 1) + (self fib: n - 2)",
                 "LTKJ r4 r1 2 h4\n"
                 "JMPF r4 ->3 h5\n"
                 "RET r1\n"
@@ -19,33 +18,28 @@ static void arguments_are_computed_in_the_send_window(void **state)
                 "SENDSELF r5 r5/1 #fib:\n"
                 "ADD r4 r4 r5 h6\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^self bar: x + 1",
+    expect_code(AS_METHOD, "foo: x ^self bar: x + 1",
                 "ADDK r5 r1 1 h4\n"
                 "SENDSELF r4 r4/1 #bar:\n"
                 "RET r4\n");
     /* a second argument that can be interrupted needs the receiver in place */
-    expect_code(AS_METHOD,
-                "foo: x ^self bar: x + 1 baz: x + 2",
+    expect_code(AS_METHOD, "foo: x ^self bar: x + 1 baz: x + 2",
                 "MOVE r4 r0\n"
                 "ADDK r5 r1 1 h5\n"
                 "ADDK r6 r1 2 h6\n"
                 "SEND r4 r4/2 #bar:baz:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^self bar: x + 1 baz: x",
+    expect_code(AS_METHOD, "foo: x ^self bar: x + 1 baz: x",
                 "ADDK r5 r1 1 h4\n"
                 "MOVE r6 r1\n"
                 "SENDSELF r4 r4/2 #bar:baz:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x bar: p with: 3",
+    expect_code(AS_METHOD, "foo: x ^x bar: p with: 3",
                 "GETF r5 r0 0\n"
                 "LDI r6 3\n"
                 "SENDREG r4 r4/2 r1 #bar:with:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^(x bar baz: 1) zork + 2 - x",
+    expect_code(AS_METHOD, "foo: x ^(x bar baz: 1) zork + 2 - x",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "LDI r5 1\n"
                 "SEND r4 r4/1 #baz:\n"
@@ -58,38 +52,28 @@ static void arguments_are_computed_in_the_send_window(void **state)
 static void method_without_return_answers_self(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo",
-                "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo 3",
-                "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo p bar",
+    expect_code(AS_METHOD, "foo", "RETSELF\n");
+    expect_code(AS_METHOD, "foo 3", "RETSELF\n");
+    expect_code(AS_METHOD, "foo p bar",
                 "GETF r3 r0 0\n"
                 "SEND r3 r3/0 #bar\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo p",
-                "RETSELF\n");
+    expect_code(AS_METHOD, "foo p", "RETSELF\n");
 }
 
 static void return_of_a_send_to_self_with_the_own_selector_is_a_tail_call(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "inc: x ^self inc: x + 1",
+    expect_code(AS_METHOD, "inc: x ^self inc: x + 1",
                 "ADDK r5 r1 1 h4\n"
                 "TAILSELF r4 r4/1 #inc:\n"
                 "SENDSELF r4 r4/1 #inc:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "loop ^self loop",
+    expect_code(AS_METHOD, "loop ^self loop",
                 "TAILSELF r3 r3/0 #loop\n"
                 "SENDSELF r3 r3/0 #loop\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "down: n n = 0 ifTrue: [^0]. ^self down: n - 1",
+    expect_code(AS_METHOD, "down: n n = 0 ifTrue: [^0]. ^self down: n - 1",
                 "EQKJ r4 r1 0 h4\n"
                 "JMPF r4 ->4 h5\n"
                 "LDI r4 0\n"
@@ -98,16 +82,14 @@ static void return_of_a_send_to_self_with_the_own_selector_is_a_tail_call(void *
                 "TAILSELF r4 r4/1 #down:\n"
                 "SENDSELF r4 r4/1 #down:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "down: n with: m ^self down: n - 1 with: m + n",
+    expect_code(AS_METHOD, "down: n with: m ^self down: n - 1 with: m + n",
                 "MOVE r5 r0\n"
                 "SUBK r6 r1 1 h6\n"
                 "ADD r7 r2 r1 h7\n"
                 "TAILSELF r5 r5/2 #down:with:\n"
                 "SENDSELF r5 r5/2 #down:with:\n"
                 "RET r5\n");
-    expect_code(AS_METHOD,
-                "down: n ^[self down: n - 1] value",
+    expect_code(AS_METHOD, "down: n ^[self down: n - 1] value",
                 "MKBLK r4 block 0 [r0 r1] h4\n"
                 "SENDVALUE r4 r4/0 #value\n"
                 "RET r4\n"
@@ -116,13 +98,11 @@ static void return_of_a_send_to_self_with_the_own_selector_is_a_tail_call(void *
                 "SENDREG r5 r5/1 r3 #down:\n"
                 "RET r5\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "value ^self value",
+    expect_code(AS_METHOD, "value ^self value",
                 "TAILSELF r3 r3/0 #value\n"
                 "SENDSELF r3 r3/0 #value\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "+ x ^self + x",
+    expect_code(AS_METHOD, "+ x ^self + x",
                 "ADD r4 r0 r1 h4\n"
                 "RET r4\n");
 }
@@ -130,44 +110,36 @@ static void return_of_a_send_to_self_with_the_own_selector_is_a_tail_call(void *
 static void constants_are_folded_only_when_exact(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo ^3 + 4 * 2 - 1 + p",
+    expect_code(AS_METHOD, "foo ^3 + 4 * 2 - 1 + p",
                 "LDI r3 13\n"
                 "GETF r4 r0 0\n"
                 "ADD r3 r3 r4 h5\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo ^140737488355327 + 1",
+    expect_code(AS_METHOD, "foo ^140737488355327 + 1",
                 "LDLIT r3 140737488355327\n"
                 "ADDK r3 r3 1 h4\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo ^3 / 4",
+    expect_code(AS_METHOD, "foo ^3 / 4",
                 "LDI r3 3\n"
                 "LDI r4 4\n"
                 "DIV r3 r3 r4 h5\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo ^3 + 4",
+    expect_code(AS_METHOD, "foo ^3 + 4",
                 "LDI r3 7\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo 3 + 4",
-                "RETSELF\n");
+    expect_code(AS_METHOD, "foo 3 + 4", "RETSELF\n");
 }
 
 static void small_constants_ride_in_the_instruction(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x ^(x + 127) - -128 * 128",
+    expect_code(AS_METHOD, "foo: x ^(x + 127) - -128 * 128",
                 "ADDK r4 r1 127 h4\n"
                 "SUBK r4 r4 -128 h5\n"
                 "LDI r5 128\n"
                 "MUL r4 r4 r5 h6\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x < 3 | (x = -1) | (x // 2 \\\\ 3 bitAnd: 15)",
+    expect_code(AS_METHOD, "foo: x ^x < 3 | (x = -1) | (x // 2 \\\\ 3 bitAnd: 15)",
                 "LTK r4 r1 3 h4\n"
                 "EQK r5 r1 -1 h5\n"
                 "SEND r4 r4/1 #|\n"
@@ -176,8 +148,7 @@ static void small_constants_ride_in_the_instruction(void **state)
                 "BITANDK r5 r5 15 h6\n"
                 "SEND r4 r4/1 #|\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^3 + x",
+    expect_code(AS_METHOD, "foo: x ^3 + x",
                 "LDI r4 3\n"
                 "ADD r4 r4 r1 h5\n"
                 "RET r4\n");
@@ -186,35 +157,30 @@ static void small_constants_ride_in_the_instruction(void **state)
 static void operands_are_read_before_a_later_operand_assigns_them(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x ^x + (x := 3)",
+    expect_code(AS_METHOD, "foo: x ^x + (x := 3)",
                 "MOVE r4 r1\n"
                 "LDI r1 3\n"
                 "ADD r4 r4 r1 h5\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^(x := 3) + (x := 4)",
+    expect_code(AS_METHOD, "foo: x ^(x := 3) + (x := 4)",
                 "LDI r1 3\n"
                 "MOVE r4 r1\n"
                 "LDI r1 4\n"
                 "ADD r4 r4 r1 h5\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x + (x := 3) + x",
+    expect_code(AS_METHOD, "foo: x ^x + (x := 3) + x",
                 "MOVE r4 r1\n"
                 "LDI r1 3\n"
                 "ADD r4 r4 r1 h5\n"
                 "ADD r4 r4 r1 h5\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x bar: (x := 3)",
+    expect_code(AS_METHOD, "foo: x ^x bar: (x := 3)",
                 "MOVE r4 r1\n"
                 "LDI r1 3\n"
                 "MOVE r5 r1\n"
                 "SEND r4 r4/1 #bar:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x x foo: x; bar: (x := 1); baz",
+    expect_code(AS_METHOD, "foo: x x foo: x; bar: (x := 1); baz",
                 "MOVE r4 r1\n"
                 "MOVE r6 r1\n"
                 "SENDREG r5 r5/1 r4 #foo:\n"
@@ -223,15 +189,13 @@ static void operands_are_read_before_a_later_operand_assigns_them(void **state)
                 "SENDREG r5 r5/1 r4 #bar:\n"
                 "SENDREG r5 r5/0 r4 #baz\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: x ^p at: x put: (x := 3)",
+    expect_code(AS_METHOD, "foo: x ^p at: x put: (x := 3)",
                 "GETF r4 r0 0\n"
                 "MOVE r5 r1\n"
                 "LDI r1 3\n"
                 "PUTAT r4 r4 r5 r1 h6\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^{x. x := 3. x}",
+    expect_code(AS_METHOD, "foo: x ^{x. x := 3. x}",
                 "MOVE r4 r1\n"
                 "LDI r1 3\n"
                 "MOVE r5 r1\n"
@@ -243,16 +207,14 @@ static void operands_are_read_before_a_later_operand_assigns_them(void **state)
 static void conditions_become_jumps(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: a ^a < 3 ifTrue: [1] ifFalse: [2]",
+    expect_code(AS_METHOD, "foo: a ^a < 3 ifTrue: [1] ifFalse: [2]",
                 "LTKJ r4 r1 3 h4\n"
                 "JMPF r4 ->4 h5\n"
                 "LDI r4 1\n"
                 "RET r4\n"
                 "LDI r4 2\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a a < 3 ifTrue: [p bar]. a isNil ifFalse: [p baz]",
+    expect_code(AS_METHOD, "foo: a a < 3 ifTrue: [p bar]. a isNil ifFalse: [p baz]",
                 "LTKJ r4 r1 3 h4\n"
                 "JMPF r4 ->4 h5\n"
                 "GETF r4 r0 0\n"
@@ -263,8 +225,7 @@ static void conditions_become_jumps(void **state)
                 "GETF r4 r0 0\n"
                 "SEND r4 r4/0 #baz\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: a ^(a > 1 and: [a < 9 or: [p]]) ifTrue: [#yes]",
+    expect_code(AS_METHOD, "foo: a ^(a > 1 and: [a < 9 or: [p]]) ifTrue: [#yes]",
                 "GTKJ r4 r1 1 h4\n"
                 "JMPF r4 ->9 h5\n"
                 "LTKJ r4 r1 9 h4\n"
@@ -276,13 +237,11 @@ static void conditions_become_jumps(void **state)
                 "RET r4\n"
                 "LDNIL r4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a ^a == p",
+    expect_code(AS_METHOD, "foo: a ^a == p",
                 "GETF r4 r0 0\n"
                 "SAME r4 r1 r4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a a == p ifTrue: [^1]. a ~~ p ifTrue: [^2]",
+    expect_code(AS_METHOD, "foo: a a == p ifTrue: [^1]. a ~~ p ifTrue: [^2]",
                 "GETF r4 r0 0\n"
                 "SAMEJ r4 r1 r4\n"
                 "JMPF r4 ->5 h5\n"
@@ -294,8 +253,7 @@ static void conditions_become_jumps(void **state)
                 "LDI r4 2\n"
                 "RET r4\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: a (a = 1) not ifTrue: [p bar]. a not ifTrue: [p baz]",
+    expect_code(AS_METHOD, "foo: a (a = 1) not ifTrue: [p bar]. a not ifTrue: [p baz]",
                 "EQKJ r4 r1 1 h4\n"
                 "JMPF r4 ->3 h5\n"
                 "JMP ->5\n"
@@ -306,16 +264,14 @@ static void conditions_become_jumps(void **state)
                 "GETF r4 r0 0\n"
                 "SEND r4 r4/0 #baz\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: a (a > 1) not not not ifTrue: [p bar]",
+    expect_code(AS_METHOD, "foo: a (a > 1) not not not ifTrue: [p bar]",
                 "GTKJ r4 r1 1 h4\n"
                 "JMPF r4 ->3 h5\n"
                 "RETSELF\n"
                 "GETF r4 r0 0\n"
                 "SEND r4 r4/0 #bar\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: a true ifTrue: [p bar] ifFalse: [p baz]. false ifTrue: [p zork]",
+    expect_code(AS_METHOD, "foo: a true ifTrue: [p bar] ifFalse: [p baz]. false ifTrue: [p zork]",
                 "GETF r4 r0 0\n"
                 "SEND r4 r4/0 #bar\n"
                 "RETSELF\n"
@@ -325,36 +281,31 @@ static void conditions_become_jumps(void **state)
 static void values_of_conditionals(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: a | x | x := a ifTrue: [1]. ^x",
+    expect_code(AS_METHOD, "foo: a | x | x := a ifTrue: [1]. ^x",
                 "JMPF r1 ->3 h4\n"
                 "LDI r4 1\n"
                 "RET r4\n"
                 "LDNIL r4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a ^a and: [p]",
+    expect_code(AS_METHOD, "foo: a ^a and: [p]",
                 "JMPF r1 ->3 h4\n"
                 "GETF r4 r0 0\n"
                 "RET r4\n"
                 "LDFALSE r4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a | x | x := a or: [p]. ^x",
+    expect_code(AS_METHOD, "foo: a | x | x := a or: [p]. ^x",
                 "JMPT r1 ->3 h4\n"
                 "GETF r4 r0 0\n"
                 "RET r4\n"
                 "LDTRUE r4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a ^a ifTrue: [] ifFalse: [2]",
+    expect_code(AS_METHOD, "foo: a ^a ifTrue: [] ifFalse: [2]",
                 "JMPF r1 ->3 h4\n"
                 "LDNIL r4\n"
                 "RET r4\n"
                 "LDI r4 2\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: a ^(a ifTrue: [p] ifFalse: [q]) foo",
+    expect_code(AS_METHOD, "foo: a ^(a ifTrue: [p] ifFalse: [q]) foo",
                 "JMPF r1 ->3 h4\n"
                 "GETF r4 r0 0\n"
                 "JMP ->4\n"
@@ -366,40 +317,34 @@ static void values_of_conditionals(void **state)
 static void while_loops_test_at_the_top(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: n | i | i := 0. [i < n] whileTrue: [i := i + 1]. ^i",
+    expect_code(AS_METHOD, "foo: n | i | i := 0. [i < n] whileTrue: [i := i + 1]. ^i",
                 "LDI r4 0\n"
                 "LTJ r5 r4 r1 h5\n"
                 "JMPF r5 ->5 h6\n"
                 "ADDK r4 r4 1 h5\n"
                 "LOOP ->1 h5\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: n [n bar. n baz] whileFalse",
+    expect_code(AS_METHOD, "foo: n [n bar. n baz] whileFalse",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "SENDREG r4 r4/0 r1 #baz\n"
                 "JMPT r4 ->4 h5\n"
                 "LOOP ->0 h4\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: n [true] whileTrue: [n bar]. ^n",
+    expect_code(AS_METHOD, "foo: n [true] whileTrue: [n bar]. ^n",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "LOOP ->0 h4\n");
-    expect_code(AS_METHOD,
-                "foo: n ^[n bar] whileTrue: [n baz]",
+    expect_code(AS_METHOD, "foo: n ^[n bar] whileTrue: [n baz]",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "JMPF r4 ->4 h5\n"
                 "SENDREG r4 r4/0 r1 #baz\n"
                 "LOOP ->0 h4\n"
                 "LDNIL r4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo [p bar] repeat",
+    expect_code(AS_METHOD, "foo [p bar] repeat",
                 "GETF r3 r0 0\n"
                 "SEND r3 r3/0 #bar\n"
                 "LOOP ->0 h3\n");
-    expect_code(AS_METHOD,
-                "foo: n [] whileTrue: [n bar]",
+    expect_code(AS_METHOD, "foo: n [] whileTrue: [n bar]",
                 "LDLIT r4 block 0\n"
                 "MKBLK r5 block 1 [r1] h5\n"
                 "SEND r4 r4/1 #whileTrue:\n"
@@ -417,8 +362,7 @@ static void while_loops_test_at_the_top(void **state)
 static void counting_loops_have_one_instruction_per_round(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "sum: n | s | s := 0. 1 to: n do: [:i | s := s + i]. ^s",
+    expect_code(AS_METHOD, "sum: n | s | s := 0. 1 to: n do: [:i | s := s + i]. ^s",
                 "LDI r4 0\n"
                 "LDI r5 1\n"
                 "MOVE r6 r1\n"
@@ -442,8 +386,7 @@ static void counting_loops_have_one_instruction_per_round(void **state)
                 "SETCELL r4 r5 h6\n"
                 "RET r5\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo 1 to: 9 do: [:i | p bar: i]",
+    expect_code(AS_METHOD, "foo 1 to: 9 do: [:i | p bar: i]",
                 "LDI r3 1\n"
                 "LDI r4 9\n"
                 "GETF r5 r0 0\n"
@@ -451,8 +394,7 @@ static void counting_loops_have_one_instruction_per_round(void **state)
                 "SEND r5 r5/1 #bar:\n"
                 "FORLOOP r3 by 1 ->2 h5\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo 9 to: 1 by: -2 do: [:i | p bar: i]",
+    expect_code(AS_METHOD, "foo 9 to: 1 by: -2 do: [:i | p bar: i]",
                 "LDI r3 9\n"
                 "LDI r4 1\n"
                 "GETF r5 r0 0\n"
@@ -460,13 +402,11 @@ static void counting_loops_have_one_instruction_per_round(void **state)
                 "SEND r5 r5/1 #bar:\n"
                 "FORLOOP r3 by -2 ->2 h5\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo 9 to: 1 do: [:i | p bar: i]",
+    expect_code(AS_METHOD, "foo 9 to: 1 do: [:i | p bar: i]",
                 "LDI r3 9\n"
                 "LDI r4 1\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: n ^n timesRepeat: [p bar]",
+    expect_code(AS_METHOD, "foo: n ^n timesRepeat: [p bar]",
                 "LDI r4 1\n"
                 "MOVE r5 r1\n"
                 "JINT r5 ->9 h6\n"
@@ -485,16 +425,14 @@ static void counting_loops_have_one_instruction_per_round(void **state)
                 "SEND r4 r4/0 #bar\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo 3 timesRepeat: [p bar]",
+    expect_code(AS_METHOD, "foo 3 timesRepeat: [p bar]",
                 "LDI r3 1\n"
                 "LDI r4 3\n"
                 "GETF r5 r0 0\n"
                 "SEND r5 r5/0 #bar\n"
                 "FORLOOP r3 by 1 ->2 h5\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: n n to: 9 by: 300 do: [:i | p bar: i]",
+    expect_code(AS_METHOD, "foo: n n to: 9 by: 300 do: [:i | p bar: i]",
                 "MOVE r4 r1\n"
                 "LDI r5 9\n"
                 "JINT2 r4 r5 ->12\n"
@@ -519,8 +457,7 @@ static void counting_loops_have_one_instruction_per_round(void **state)
                 "SEND r5 r5/1 #bar:\n"
                 "RET r5\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: n ^1 to: n do: [:i | i = 3 ifTrue: [^i]]",
+    expect_code(AS_METHOD, "foo: n ^1 to: n do: [:i | i = 3 ifTrue: [^i]]",
                 "HOMETOKEN r4\n"
                 "LDI r5 1\n"
                 "MOVE r6 r5\n"
@@ -583,8 +520,7 @@ static void loops_without_literal_blocks_are_sends(void **state)
 static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo 1 to: 3 do: [:i | i := i + 1. p bar: i]",
+    expect_code(AS_METHOD, "foo 1 to: 3 do: [:i | i := i + 1. p bar: i]",
                 "LDI r3 1\n"
                 "LDI r4 3\n"
                 "MOVE r5 r3\n"
@@ -594,8 +530,7 @@ static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
                 "SEND r6 r6/1 #bar:\n"
                 "FORLOOP r3 by 1 ->2 h5\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo 1 to: 3 do: [:i | p bar: [i]]",
+    expect_code(AS_METHOD, "foo 1 to: 3 do: [:i | p bar: [i]]",
                 "LDI r3 1\n"
                 "LDI r4 3\n"
                 "GETF r5 r0 0\n"
@@ -606,8 +541,7 @@ static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
                 "[\n"
                 "RET r3\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo 1 to: 3 do: [:i | p bar: [i := i + 1]]",
+    expect_code(AS_METHOD, "foo 1 to: 3 do: [:i | p bar: [i := i + 1]]",
                 "LDI r3 1\n"
                 "LDI r4 3\n"
                 "MOVE r5 r3\n"
@@ -623,8 +557,7 @@ static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
                 "SETCELL r3 r4 h5\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo 1 to: 3 do: [:i | | t | p bar: [t]. t := i]",
+    expect_code(AS_METHOD, "foo 1 to: 3 do: [:i | | t | p bar: [t]. t := i]",
                 "LDI r3 1\n"
                 "LDI r4 3\n"
                 "LDNIL r5\n"
@@ -639,8 +572,7 @@ static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
                 "GETCELL r4 r3\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo 1 to: 3 do: [:i | | t | t := i. p bar: [t]]",
+    expect_code(AS_METHOD, "foo 1 to: 3 do: [:i | | t | t := i. p bar: [t]]",
                 "LDI r3 1\n"
                 "LDI r4 3\n"
                 "MOVE r5 r3\n"
@@ -652,8 +584,7 @@ static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
                 "[\n"
                 "RET r3\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo [| t | t := p. t bar: [t]. t baz] whileTrue",
+    expect_code(AS_METHOD, "foo [| t | t := p. t bar: [t]. t baz] whileTrue",
                 "GETF r3 r0 0\n"
                 "MKBLK r5 block 0 [r3] h4\n"
                 "SENDREG r4 r4/1 r3 #bar:\n"
@@ -669,8 +600,7 @@ static void loop_variables_are_fresh_when_it_can_be_seen(void **state)
 static void captured_variables_get_cells_only_when_they_change_afterwards(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x | y | y := x + 1. ^[y + x]",
+    expect_code(AS_METHOD, "foo: x | y | y := x + 1. ^[y + x]",
                 "ADDK r4 r1 1 h4\n"
                 "MKBLK r5 block 0 [r4 r1] h5\n"
                 "RET r5\n"
@@ -678,16 +608,14 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
                 "ADD r5 r3 r4 h5\n"
                 "RET r5\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x x := x + 1. ^[x]",
+    expect_code(AS_METHOD, "foo: x x := x + 1. ^[x]",
                 "ADDK r1 r1 1 h4\n"
                 "MKBLK r4 block 0 [r1] h4\n"
                 "RET r4\n"
                 "[\n"
                 "RET r3\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x | y | p bar: [y]. y := x",
+    expect_code(AS_METHOD, "foo: x | y | p bar: [y]. y := x",
                 "LDNIL r4\n"
                 "MKCELL r4 r4 h5\n"
                 "GETF r5 r0 0\n"
@@ -699,8 +627,7 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
                 "GETCELL r4 r3\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x | y | y := 1. p bar: [y := 2]. ^y",
+    expect_code(AS_METHOD, "foo: x | y | y := 1. p bar: [y := 2]. ^y",
                 "LDI r4 1\n"
                 "MKCELL r4 r4 h5\n"
                 "GETF r5 r0 0\n"
@@ -713,8 +640,7 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
                 "SETCELL r3 r4 h5\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x | y | [x bar] whileTrue: [y := x. p bar: [y]]",
+    expect_code(AS_METHOD, "foo: x | y | [x bar] whileTrue: [y := x. p bar: [y]]",
                 "LDNIL r4\n"
                 "MKCELL r4 r4 h5\n"
                 "SENDREG r5 r5/0 r1 #bar\n"
@@ -729,8 +655,7 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
                 "GETCELL r4 r3\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x | y | [x bar] whileTrue: [y := x]. p bar: [y]",
+    expect_code(AS_METHOD, "foo: x | y | [x bar] whileTrue: [y := x]. p bar: [y]",
                 "LDNIL r4\n"
                 "SENDREG r5 r5/0 r1 #bar\n"
                 "JMPF r5 ->5 h6\n"
@@ -743,8 +668,7 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
                 "[\n"
                 "RET r3\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo | y | y := [y value]",
+    expect_code(AS_METHOD, "foo | y | y := [y value]",
                 "LDNIL r3\n"
                 "MKCELL r3 r3 h4\n"
                 "MKBLK r4 block 0 [r3] h4\n"
@@ -755,8 +679,7 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
                 "SENDVALUE r4 r4/0 #value\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo ^[:a :b | | t | t := a. [t + b + p]]",
+    expect_code(AS_METHOD, "foo ^[:a :b | | t | t := a. [t + b + p]]",
                 "MKBLK r3 block 0 [r0] h3\n"
                 "RET r3\n"
                 "[\n"
@@ -775,16 +698,14 @@ static void captured_variables_get_cells_only_when_they_change_afterwards(void *
 static void blocks_without_captures_are_literals(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo ^[3]",
+    expect_code(AS_METHOD, "foo ^[3]",
                 "LDLIT r3 block 0\n"
                 "RET r3\n"
                 "[\n"
                 "LDI r3 3\n"
                 "RET r3\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo ^[] value",
+    expect_code(AS_METHOD, "foo ^[] value",
                 "LDLIT r3 block 0\n"
                 "SENDVALUE r3 r3/0 #value\n"
                 "RET r3\n"
@@ -792,8 +713,7 @@ static void blocks_without_captures_are_literals(void **state)
                 "LDNIL r3\n"
                 "RET r3\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x collect: [:e | e bar]",
+    expect_code(AS_METHOD, "foo: x ^x collect: [:e | e bar]",
                 "LDLIT r5 block 0\n"
                 "SENDREG r4 r4/1 r1 #collect:\n"
                 "RET r4\n"
@@ -801,16 +721,13 @@ static void blocks_without_captures_are_literals(void **state)
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x [p]. #(1 2). 'x'. x. #foo",
-                "RETSELF\n");
+    expect_code(AS_METHOD, "foo: x [p]. #(1 2). 'x'. x. #foo", "RETSELF\n");
 }
 
 static void return_in_a_block_leaves_the_method(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x x do: [:e | e bar ifTrue: [^e]]. ^nil",
+    expect_code(AS_METHOD, "foo: x x do: [:e | e bar ifTrue: [^e]]. ^nil",
                 "HOMETOKEN r4\n"
                 "MKBLK r6 block 0 [r4] h5\n"
                 "SENDREG r5 r5/1 r1 #do:\n"
@@ -823,8 +740,7 @@ static void return_in_a_block_leaves_the_method(void **state)
                 "LDNIL r5\n"
                 "RET r5\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x do: [:e | [^e]]",
+    expect_code(AS_METHOD, "foo: x ^x do: [:e | [^e]]",
                 "HOMETOKEN r4\n"
                 "MKBLK r6 block 0 [r4] h5\n"
                 "SENDREG r5 r5/1 r1 #do:\n"
@@ -836,16 +752,14 @@ static void return_in_a_block_leaves_the_method(void **state)
                 "NLR r4 r3 h5\n"
                 "]\n"
                 "]\n");
-    expect_code(AS_METHOD,
-                "foo ^[^self]",
+    expect_code(AS_METHOD, "foo ^[^self]",
                 "HOMETOKEN r3\n"
                 "MKBLK r4 block 0 [r0 r3] h4\n"
                 "RET r4\n"
                 "[\n"
                 "NLR r3 r4 h5\n"
                 "]\n");
-    expect_code(AS_SCRIPT,
-                "^[:x | ^x] value: 3",
+    expect_code(AS_SCRIPT, "^[:x | ^x] value: 3",
                 "HOMETOKEN r3\n"
                 "MKBLK r4 block 0 [r3] h4\n"
                 "LDI r5 3\n"
@@ -859,28 +773,24 @@ static void return_in_a_block_leaves_the_method(void **state)
 static void cascades_evaluate_the_receiver_once(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x ^x bar; baz: 3; + 4",
+    expect_code(AS_METHOD, "foo: x ^x bar; baz: 3; + 4",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "LDI r5 3\n"
                 "SENDREG r4 r4/1 r1 #baz:\n"
                 "ADDK r4 r1 4 h4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo p bar; baz",
+    expect_code(AS_METHOD, "foo p bar; baz",
                 "GETF r3 r0 0\n"
                 "SENDREG r4 r4/0 r3 #bar\n"
                 "SENDREG r4 r4/0 r3 #baz\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo ^super bar; baz",
+    expect_code(AS_METHOD, "foo ^super bar; baz",
                 "MOVE r3 r0\n"
                 "SENDSUPER r3 r3/0 #bar\n"
                 "MOVE r3 r0\n"
                 "SENDSUPER r3 r3/0 #baz\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo 3 bar; baz. self bar; baz: 1 + p",
+    expect_code(AS_METHOD, "foo 3 bar; baz. self bar; baz: 1 + p",
                 "LDI r3 3\n"
                 "SENDREG r4 r4/0 r3 #bar\n"
                 "SENDREG r4 r4/0 r3 #baz\n"
@@ -890,8 +800,7 @@ static void cascades_evaluate_the_receiver_once(void **state)
                 "ADD r4 r3 r4 h5\n"
                 "SENDSELF r3 r3/1 #baz:\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: x x bar ifTrue: [p]; baz",
+    expect_code(AS_METHOD, "foo: x x bar ifTrue: [p]; baz",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "MKBLK r6 block 0 [r0] h5\n"
                 "SENDREG r5 r5/1 r4 #ifTrue:\n"
@@ -906,56 +815,46 @@ static void cascades_evaluate_the_receiver_once(void **state)
 static void special_selectors(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x ^x isNil",
+    expect_code(AS_METHOD, "foo: x ^x isNil",
                 "ISNIL r4 r1 h4\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x at: 1",
+    expect_code(AS_METHOD, "foo: x ^x at: 1",
                 "LDI r4 1\n"
                 "AT r4 r1 r4 h5\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x x at: 1 put: 2",
+    expect_code(AS_METHOD, "foo: x x at: 1 put: 2",
                 "LDI r4 1\n"
                 "LDI r5 2\n"
                 "PUTAT r4 r1 r4 r5 h6\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x at: 1 put: x size",
+    expect_code(AS_METHOD, "foo: x ^x at: 1 put: x size",
                 "LDI r4 1\n"
                 "SIZE r5 r1 h5\n"
                 "PUTAT r4 r1 r4 r5 h6\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: b ^b value: 1 value: 2",
+    expect_code(AS_METHOD, "foo: b ^b value: 1 value: 2",
                 "LDI r5 1\n"
                 "LDI r6 2\n"
                 "VALUEREG r4 r4/2 r1 #value:value:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x value: 1 + 2 value: x bar",
+    expect_code(AS_METHOD, "foo: x ^x value: 1 + 2 value: x bar",
                 "MOVE r4 r1\n"
                 "LDI r5 3\n"
                 "SENDREG r6 r6/0 r1 #bar\n"
                 "SENDVALUE r4 r4/2 #value:value:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo ^super + 1",
+    expect_code(AS_METHOD, "foo ^super + 1",
                 "MOVE r3 r0\n"
                 "LDI r4 1\n"
                 "SENDSUPER r3 r3/1 #+\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo ^super",
-                "RETSELF\n");
+    expect_code(AS_METHOD, "foo ^super", "RETSELF\n");
 }
 
 static void other_constructs(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: x ^x ~> bar: 3 baz: p",
+    expect_code(AS_METHOD, "foo: x ^x ~> bar: 3 baz: p",
                 "MOVE r4 r1\n"
                 "LDLIT r5 #bar:baz:\n"
                 "LDI r6 3\n"
@@ -963,8 +862,7 @@ static void other_constructs(void **state)
                 "MKARR r6 r6/2 h8\n"
                 "SEND r4 r4/2 #eventualSend:with:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo: x ^x bar ~> baz ~> zork",
+    expect_code(AS_METHOD, "foo: x ^x bar ~> baz ~> zork",
                 "SENDREG r4 r4/0 r1 #bar\n"
                 "LDLIT r5 #baz\n"
                 "MKARR r6 r0/0 h6\n"
@@ -973,13 +871,11 @@ static void other_constructs(void **state)
                 "MKARR r6 r0/0 h6\n"
                 "SEND r4 r4/2 #eventualSend:with:\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo ^thisContext",
+    expect_code(AS_METHOD, "foo ^thisContext",
                 "LDLIT r3 class Context\n"
                 "SEND r3 r3/0 #current\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo: x ^#{1 -> x. x -> (x := 2)}",
+    expect_code(AS_METHOD, "foo: x ^#{1 -> x. x -> (x := 2)}",
                 "LDLIT r4 class Dictionary\n"
                 "SEND r4 r4/0 #new\n"
                 "LDI r5 1\n"
@@ -988,23 +884,19 @@ static void other_constructs(void **state)
                 "LDI r1 2\n"
                 "PUTAT r5 r4 r5 r1 h6\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo ^#{}",
+    expect_code(AS_METHOD, "foo ^#{}",
                 "LDLIT r3 class Dictionary\n"
                 "SEND r3 r3/0 #new\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo ^#(1 $a foo (2))",
+    expect_code(AS_METHOD, "foo ^#(1 $a foo (2))",
                 "LITARR r3 array of 4 h3\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo: x ^{x. x bar}",
+    expect_code(AS_METHOD, "foo: x ^{x. x bar}",
                 "MOVE r4 r1\n"
                 "SENDREG r5 r5/0 r1 #bar\n"
                 "MKARR r4 r4/2 h6\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo ^{}",
+    expect_code(AS_METHOD, "foo ^{}",
                 "MKARR r3 r0/0 h3\n"
                 "RET r3\n");
     expect_code(AS_METHOD,
@@ -1074,20 +966,17 @@ static void other_constructs(void **state)
                 "LDLIT r9 99999999999\n"
                 "MKARR r3 r3/7 h10\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo K1 := Array. ^K1",
+    expect_code(AS_METHOD, "foo K1 := Array. ^K1",
                 "GETGLOBAL r3 Array h3\n"
                 "SETGLOBAL r3 Owner.K1 h4\n"
                 "GETGLOBAL r3 Owner.K1 h3\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo p := q := 3",
+    expect_code(AS_METHOD, "foo p := q := 3",
                 "LDI r3 3\n"
                 "SETF r0 r3 1 h4\n"
                 "SETF r0 r3 0 h4\n"
                 "RETSELF\n");
-    expect_code(AS_METHOD,
-                "foo ^A::B::C new",
+    expect_code(AS_METHOD, "foo ^A::B::C new",
                 "GETGLOBAL r3 A::B::C h3\n"
                 "SEND r3 r3/0 #new\n"
                 "RET r3\n");
@@ -1096,24 +985,20 @@ static void other_constructs(void **state)
 static void only_reachable_statements_have_code(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo ^3. p bar",
+    expect_code(AS_METHOD, "foo ^3. p bar",
                 "LDI r3 3\n"
                 "RET r3\n");
-    expect_code(AS_METHOD,
-                "foo: x x ifTrue: [^1] ifFalse: [^2]. p bar",
+    expect_code(AS_METHOD, "foo: x x ifTrue: [^1] ifFalse: [^2]. p bar",
                 "JMPF r1 ->3 h4\n"
                 "LDI r4 1\n"
                 "RET r4\n"
                 "LDI r4 2\n"
                 "RET r4\n");
-    expect_code(AS_METHOD,
-                "foo [p bar] repeat. p baz",
+    expect_code(AS_METHOD, "foo [p bar] repeat. p baz",
                 "GETF r3 r0 0\n"
                 "SEND r3 r3/0 #bar\n"
                 "LOOP ->0 h3\n");
-    expect_code(AS_METHOD,
-                "foo: x x ifTrue: [^1. p bar]. ^2",
+    expect_code(AS_METHOD, "foo: x x ifTrue: [^1. p bar]. ^2",
                 "JMPF r1 ->3 h4\n"
                 "LDI r4 1\n"
                 "RET r4\n"
@@ -1124,13 +1009,11 @@ static void only_reachable_statements_have_code(void **state)
 static void script_variables_are_temporaries(void **state)
 {
     (void)state;
-    expect_code(AS_SCRIPT,
-                "a := 3. b := a + 1. ^b",
+    expect_code(AS_SCRIPT, "a := 3. b := a + 1. ^b",
                 "LDI r3 3\n"
                 "ADDK r4 r3 1 h4\n"
                 "RET r4\n");
-    expect_code(AS_SCRIPT,
-                "| a b | a := 3. [a := 4] value. | a | b := a",
+    expect_code(AS_SCRIPT, "| a b | a := 3. [a := 4] value. | a | b := a",
                 "LDI r3 3\n"
                 "MKCELL r3 r3 h4\n"
                 "MKBLK r4 block 0 [r3] h4\n"
@@ -1144,8 +1027,7 @@ static void script_variables_are_temporaries(void **state)
                 "SETCELL r3 r4 h5\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_SCRIPT,
-                "show := [x]. x := 2. show value",
+    expect_code(AS_SCRIPT, "show := [x]. x := 2. show value",
                 "LDNIL r3\n"
                 "MKCELL r3 r3 h4\n"
                 "MKBLK r4 block 0 [r3] h4\n"
@@ -1157,8 +1039,7 @@ static void script_variables_are_temporaries(void **state)
                 "GETCELL r4 r3\n"
                 "RET r4\n"
                 "]\n");
-    expect_code(AS_SCRIPT,
-                "x foo. x := 2. [:y | z := y. x := z] value: 4",
+    expect_code(AS_SCRIPT, "x foo. x := 2. [:y | z := y. x := z] value: 4",
                 "NILS r3 r4\n"
                 "MKCELL r3 r3 h5\n"
                 "MKCELL r4 r4 h5\n"
@@ -1176,8 +1057,7 @@ static void script_variables_are_temporaries(void **state)
                 "SETCELL r5 r6 h7\n"
                 "RET r6\n"
                 "]\n");
-    expect_code(AS_SCRIPT,
-                "",
+    expect_code(AS_SCRIPT, "",
                 "LDNIL r3\n"
                 "RET r3\n");
 }
@@ -1185,22 +1065,19 @@ static void script_variables_are_temporaries(void **state)
 static void evaluated_text_shares_undeclared_names(void **state)
 {
     (void)state;
-    expect_code(AS_EVALUATE,
-                "| t | t := 3. a := t. old := a. b",
+    expect_code(AS_EVALUATE, "| t | t := 3. a := t. old := a. b",
                 "LDI r5 3\n"
                 "SETCELL r1 r5 h6\n"
                 "GETCELL r6 r1\n"
                 "SETCELL r2 r6 h7\n"
                 "GETGLOBAL r6 b h6\n"
                 "RET r6\n");
-    expect_code(AS_EVALUATE,
-                "a := old + 1",
+    expect_code(AS_EVALUATE, "a := old + 1",
                 "GETCELL r5 r2\n"
                 "ADDK r5 r5 1 h6\n"
                 "SETCELL r1 r5 h6\n"
                 "RET r5\n");
-    expect_code(AS_SHELL,
-                "| t | t := 3. a := t. old := a",
+    expect_code(AS_SHELL, "| t | t := 3. a := t. old := a",
                 "LDI r6 3\n"
                 "SETCELL r1 r6 h7\n"
                 "GETCELL r6 r1\n"
@@ -1213,8 +1090,7 @@ static void evaluated_text_shares_undeclared_names(void **state)
 static void fallback_code_stays_linear(void **state)
 {
     (void)state;
-    expect_code(AS_METHOD,
-                "foo: n 1 to: n do: [:i | 1 to: n do: [:j | p bar: i + j]]",
+    expect_code(AS_METHOD, "foo: n 1 to: n do: [:i | 1 to: n do: [:j | p bar: i + j]]",
                 "LDI r4 1\n"
                 "MOVE r5 r1\n"
                 "JINT2 r4 r5 ->21\n"
@@ -1304,394 +1180,6 @@ static void fallback_code_stays_linear(void **state)
                 "]\n");
 }
 
-/* -- diagnostics ------------------------------------------------------------------------------ */
-
-static void assignment_to_what_is_no_variable_is_an_error(void **state)
-{
-    (void)state;
-    expect_complaints(AS_METHOD, "foo y := 3",
-                      "1:5: error: 'y' is not declared: declare it as a temporary (| y |), as an "
-                      "instance variable or as a class variable");
-    expect_complaints(AS_METHOD, "foo Array := 3",
-                      "1:5: error: cannot assign the global 'Array' here: use Compiler setGlobal: "
-                      "#Array to: ...");
-    expect_complaints(AS_METHOD, "foo\n  [y := 3] value",
-                      "2:4: error: 'y' is not declared: declare it as a temporary (| y |), as an "
-                      "instance variable or as a class variable");
-    expect_complaints(AS_METHOD, "foo: x x := p := K1 := 3", "");
-    expect_complaints(AS_SCRIPT, "^super foo", "1:2: error: super is only allowed in methods");
-}
-
-static void undefined_names_read_nil_with_a_warning(void **state)
-{
-    (void)state;
-    expect_complaints(AS_METHOD, "foo y bar. [y]. Z := 3",
-                      "1:5: warning: 'y' is not defined and reads as nil\n"
-                      "1:17: error: 'Z' is not declared: declare it as a temporary (| Z |), as an "
-                      "instance variable or as a class variable");
-    expect_complaints(AS_EVALUATE, "y bar. y bar", "1:1: warning: 'y' is not defined and reads as nil");
-    expect_complaints(AS_SCRIPT, "y bar. y := 3", "");
-    /* warned about once, though the block is compiled twice */
-    expect_complaints(AS_METHOD, "foo: n 1 to: n do: [:i | y]",
-                      "1:26: warning: 'y' is not defined and reads as nil");
-}
-
-static void strict_compilation_refuses_undefined_names(void **state)
-{
-    (void)state;
-    LangParse parse;
-    CompileEnv env = world_env();
-    env.strict = true;
-    assert_true(lang_parse_method(&parse, "foo y", 5, NULL));
-    assert_null(compile_method(parse.method, &env, &parse.diags));
-    assert_int_equal(parse.diags.errors, 1);
-    lang_parse_free(&parse);
-}
-
-static void capitalised_top_level_variables_are_warned_about(void **state)
-{
-    (void)state;
-    expect_complaints(AS_SCRIPT, "Array := 3",
-                      "1:1: warning: 'Array' is capitalised but becomes a top-level variable that "
-                      "hides the global");
-    expect_complaints(AS_SHELL, "X := 3",
-                      "1:1: warning: 'X' is capitalised but becomes a top-level variable");
-    expect_complaints(AS_SCRIPT, "| X | X := 3", "");
-}
-
-static void variables_shared_with_a_forked_block_are_warned_about(void **state)
-{
-    (void)state;
-    const char *inside = "1:%d: warning: 't' is assigned inside a forked block: the other process "
-                         "has a copy of its own, so the change is not seen outside";
-    char expected[256];
-    snprintf(expected, sizeof expected, inside, 20);
-    expect_complaints(AS_METHOD, "foo | t | t := 1. [t := 2] fork wait. ^t", expected);
-    snprintf(expected, sizeof expected, inside, 13);
-    expect_complaints(AS_METHOD, "foo | t | [[t := 2] value] forkWith: 3", expected);
-    expect_complaints(AS_METHOD, "foo | t | t := 1. [t] fork. t := 2",
-                      "1:29: warning: 't' is assigned after a forked block captured it: the other "
-                      "process has a copy of its own and does not see the change");
-    expect_complaints(AS_METHOD, "foo | t | t := 1. [t] fork. ^t", "");
-    expect_complaints(AS_METHOD, "foo [| t | t := 2. t] fork", "");
-    expect_complaints(AS_METHOD, "foo | t | [t := 2] value. ^t", "");
-}
-
-/* -- limits ----------------------------------------------------------------------------------- */
-
-static CodeUnit *compile_buffer(CompileAs as, LangParse *parse, const Buffer *source)
-{
-    CodeUnit *unit = compile_text(as, parse, source->bytes, source->len);
-    if (unit) expect_verified(unit, "(generated)");
-    return unit;
-}
-
-static void expect_accepted(CompileAs as, Buffer *source)
-{
-    LangParse parse;
-    CodeUnit *unit = compile_buffer(as, &parse, source);
-    if (!unit) diag_print(&parse.diags, "generated", lang_text("", 0), stderr);
-    assert_non_null(unit);
-    lang_parse_free(&parse);
-    code_unit_free(unit);
-    free(source->bytes);
-}
-
-static void put_number(Buffer *b, const char *format, int i)
-{
-    char text[64];
-    snprintf(text, sizeof text, format, i);
-    buffer_put(b, text);
-}
-
-static void more_variables_than_registers_are_spilled(void **state)
-{
-    (void)state;
-    Buffer b = {0};
-    buffer_put(&b, "foo | ");
-    for (int i = 0; i < 1000; i++) put_number(&b, "v%d ", i);
-    buffer_put(&b, "| ");
-    for (int i = 0; i < 1000; i++) put_number(&b, "v%d foo. ", i);
-    for (int i = 0; i < 1000; i++) put_number(&b, "v%d := 1. ", i);
-    for (int i = 0; i < 1000; i += 7) put_number(&b, "self bar: [v%d := v0 + 1]. ", i);
-    expect_accepted(AS_METHOD, &b);
-}
-
-static void scripts_have_any_number_of_variables(void **state)
-{
-    (void)state;
-    Buffer b = {0};
-    for (int i = 0; i < 5000; i++) put_number(&b, "v%d := 1.\n", i);
-    buffer_put(&b, "[:x | ");
-    for (int i = 0; i < 5000; i++) put_number(&b, "v%d := x. ", i);
-    buffer_put(&b, "] value: 3. [");
-    for (int i = 0; i < 300; i++) put_number(&b, "v%d foo. ", i);
-    buffer_put(&b, "] value");
-    expect_accepted(AS_SCRIPT, &b);
-}
-
-static void fallback_closures_work_with_spilled_variables(void **state)
-{
-    (void)state;
-    Buffer b = {0};
-    buffer_put(&b, "foo: n | ");
-    for (int i = 0; i < 400; i++) put_number(&b, "v%d ", i);
-    buffer_put(&b, "| 1 to: n do: [:i | | t | t := i. ");
-    for (int i = 0; i < 400; i++) put_number(&b, "v%d := i + 1. ", i);
-    buffer_put(&b, "self bar: [t := t + v3]]. ^");
-    for (int i = 0; i < 400; i++) put_number(&b, "v%d + ", i);
-    buffer_put(&b, "1");
-    expect_accepted(AS_METHOD, &b);
-}
-
-static void receiver_chains_have_any_length(void **state)
-{
-    (void)state;
-    Buffer unary = {0}, binary = {0}, nots = {0}, cascade = {0}, array = {0}, eventual = {0};
-    buffer_put(&unary, "foo ^p");
-    buffer_repeat(&unary, " bar", 200000);
-    expect_accepted(AS_METHOD, &unary);
-    buffer_put(&binary, "foo: x ^p");
-    buffer_repeat(&binary, " + x", 200000);
-    expect_accepted(AS_METHOD, &binary);
-    buffer_put(&nots, "foo: x ^x isNil");
-    buffer_repeat(&nots, " not", 100001);
-    buffer_put(&nots, " ifTrue: [3]");
-    expect_accepted(AS_METHOD, &nots);
-    buffer_put(&cascade, "foo: x ^x bar");
-    buffer_repeat(&cascade, "; baz: x + 1", 100000);
-    expect_accepted(AS_METHOD, &cascade);
-    buffer_put(&array, "foo: x ^{x bar");
-    buffer_repeat(&array, ". x bar", 100000);
-    buffer_put(&array, "}");
-    expect_accepted(AS_METHOD, &array);
-    buffer_put(&eventual, "foo: x ^x");
-    buffer_repeat(&eventual, " ~> bar", 10000);
-    expect_accepted(AS_METHOD, &eventual);
-}
-
-static void more_at_put_sites_than_the_short_form_reaches(void **state)
-{
-    (void)state;
-    Buffer b = {0};
-    buffer_put(&b, "foo: x ");
-    buffer_repeat(&b, "x at: 1 put: 2. ", 70000);
-    buffer_put(&b, "^#{");
-    buffer_repeat(&b, "#a -> 1. ", 100);
-    buffer_put(&b, "}");
-    expect_accepted(AS_METHOD, &b);
-}
-
-static void nesting_up_to_the_limit_compiles(void **state)
-{
-    (void)state;
-    static const struct { const char *head, *open, *middle, *close; int depth; } shapes[] = {
-        {"foo: x ^", "[", "", "]", 990},
-        {"foo: x ^x ", "ifTrue: [x ", "ifTrue: []", "]", 900},
-        {"foo: x ^x + ", "(x + ", "x", ")", 900},
-        {"foo: x ^x bar: ", "(x bar: ", "x", ")", 200},
-        {"foo: x ^", "{x. ", "x", "}", 200},
-        {"foo: x ", "1 to: x do: [:i | ", "x bar", "]", 300},
-        {"foo: x ", "1 to: 3 do: [:i | ", "x bar", "]", 100},
-        {"foo: x ^", "#{x -> ", "3", "}", 200},
-        {"foo: x x ", "timesRepeat: [x ", "bar", "]", 300},
-        {"foo: x ^x ", "and: [x ", "", "]", 900},
-        {"foo: x ", "[x] whileTrue: [", "", "]", 900},
-    };
-    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-        Buffer b = {0};
-        buffer_put(&b, shapes[k].head);
-        buffer_repeat(&b, shapes[k].open, (size_t)shapes[k].depth);
-        buffer_put(&b, shapes[k].middle);
-        buffer_repeat(&b, shapes[k].close, (size_t)shapes[k].depth);
-        expect_accepted(AS_METHOD, &b);
-    }
-}
-
-static void too_deep_expressions_are_refused(void **state)
-{
-    (void)state;
-    Buffer b = {0};
-    LangParse parse;
-    buffer_put(&b, "foo: x ^");
-    buffer_repeat(&b, "(x bar bar: ", 600);
-    buffer_put(&b, "x");
-    buffer_repeat(&b, ")", 600);
-    assert_null(compile_buffer(AS_METHOD, &parse, &b));
-    assert_int_equal(parse.diags.count, 1);
-    assert_non_null(strstr(parse.diags.items[0].message.ptr, "expression too complex"));
-    assert_int_equal(parse.diags.items[0].span.line, 1);
-    lang_parse_free(&parse);
-    free(b.bytes);
-}
-
-static void too_many_arguments_are_refused(void **state)
-{
-    (void)state;
-    Buffer b = {0}, at_limit = {0};
-    LangParse parse;
-    for (int i = 0; i < 100; i++) put_number(&at_limit, "a: x%d ", i);
-    buffer_put(&at_limit, "^self ");
-    buffer_repeat(&at_limit, "b: x1 ", 100);
-    expect_accepted(AS_METHOD, &at_limit);
-    buffer_put(&b, "foo: x ^self ");
-    buffer_repeat(&b, "b: x ", 101);
-    assert_null(compile_buffer(AS_METHOD, &parse, &b));
-    assert_int_equal(parse.diags.errors, 1);
-    lang_parse_free(&parse);
-    free(b.bytes);
-}
-
-/* -- what else a unit tells ------------------------------------------------------------------- */
-
-static CodeUnit *must_compile(CompileAs as, const char *source)
-{
-    LangParse parse;
-    CodeUnit *unit = compile_text(as, &parse, source, strlen(source));
-    assert_non_null(unit);
-    lang_parse_free(&parse);
-    return unit;
-}
-
-static void getters_are_recognised(void **state)
-{
-    (void)state;
-    static const struct { const char *source; int slot; } cases[] = {
-        {"foo ^q", 1}, {"foo q", -1}, {"foo: x ^q", -1}, {"foo ^q + 1", -1}, {"foo 3. ^q", -1},
-        {"foo ^K1", -1}, {"foo | q | ^q", -1}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        CodeUnit *unit = must_compile(AS_METHOD, cases[i].source);
-        assert_int_equal(unit->getter_slot, cases[i].slot);
-        code_unit_free(unit);
-    }
-}
-
-static bool bytes_are(Bytes b, const char *z)
-{
-    return b.len == strlen(z) && memcmp(b.data, z, b.len) == 0;
-}
-
-static void units_know_their_names_and_source(void **state)
-{
-    (void)state;
-    CodeUnit *unit = must_compile(AS_METHOD, "foo: x bar: y | t | t := x. ^[:e | e + t]");
-    assert_true(bytes_are(unit->selector, "foo:bar:"));
-    assert_true(bytes_are(unit->source, "foo: x bar: y | t | t := x. ^[:e | e + t]"));
-    assert_true(bytes_are(unit->temp_names[1], "x"));
-    assert_true(bytes_are(unit->temp_names[2], "y"));
-    assert_true(bytes_are(unit->temp_names[5], "t"));
-    const CodeUnit *block = unit->blocks[0];
-    assert_true(bytes_are(block->selector, "foo:bar:"));
-    assert_true(bytes_are(block->source, "[:e | e + t]"));
-    assert_true(bytes_are(block->temp_names[1], "e"));
-    assert_true(bytes_are(block->temp_names[4], "t"));
-    assert_false(block->uses_self);
-    assert_false(block->has_nlr);
-    code_unit_free(unit);
-}
-
-static void blocks_say_whether_they_use_self_or_return(void **state)
-{
-    (void)state;
-    static const struct { const char *source; bool self, nlr; } cases[] = {
-        {"foo ^[3]", false, false},    {"foo ^[p]", true, false},  {"foo ^[q := 3]", true, false},
-        {"foo ^[[self]]", true, false}, {"foo ^[[^3]]", false, true}, {"foo ^[super bar]", true, false},
-        {"foo ^[thisContext]", true, false}, {"foo ^[[^p]]", true, true}, {"foo ^[Array]", false, false}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        CodeUnit *unit = must_compile(AS_METHOD, cases[i].source);
-        assert_int_equal(unit->blocks[0]->uses_self, cases[i].self);
-        assert_int_equal(unit->blocks[0]->has_nlr, cases[i].nlr);
-        if (cases[i].self) assert_int_equal(unit->blocks[0]->captures[0], 0);
-        assert_int_equal(unit->home_reg != 0, cases[i].nlr);
-        code_unit_free(unit);
-    }
-}
-
-static void bindings_say_which_are_new(void **state)
-{
-    (void)state;
-    CodeUnit *unit = must_compile(AS_EVALUATE, "| t | t := old. new := t. old := 3. [old]");
-    assert_int_equal(unit->nargs, 2);
-    assert_true(bytes_are(unit->bindings[0], "old"));
-    assert_true(bytes_are(unit->bindings[1], "new"));
-    assert_int_equal(unit->new_bindings[0], 0);
-    assert_int_equal(unit->new_bindings[1], 1);
-    code_unit_free(unit);
-    unit = must_compile(AS_SHELL, "| t old | t := old");
-    assert_int_equal(unit->nargs, 2);
-    assert_int_equal(unit->new_bindings[0], 1);
-    assert_int_equal(unit->new_bindings[1], 1);
-    code_unit_free(unit);
-}
-
-static void places_point_to_the_selector(void **state)
-{
-    (void)state;
-    CodeUnit *unit = must_compile(AS_METHOD, "foo: x\n  x bar: 1\n    baz: 2.\n  ^x zork + 1");
-    assert_int_equal(unit->nlines, 3);
-    assert_int_equal(unit->lines[0].line, 2);
-    assert_int_equal(unit->lines[0].column, 5);
-    assert_int_equal(unit->lines[1].line, 4);
-    assert_int_equal(unit->lines[1].column, 6);
-    assert_int_equal(unit->lines[2].column, 11);
-    code_unit_free(unit);
-}
-
-static void primitive_stubs_have_no_code(void **state)
-{
-    (void)state;
-    LangParse parse;
-    CompileEnv env = world_env();
-    const char *source = "A subclass: Object \"\"\"Doc.\"\"\" method: foo: x [ <primitive> ]";
-    assert_true(lang_parse_file(&parse, source, strlen(source), NULL));
-    const AstMethod *method = parse.file->definitions.items[0]->as.klass->methods.items[0];
-    CodeUnit *unit = compile_method(method, &env, &parse.diags);
-    assert_non_null(unit);
-    assert_true(unit->is_primitive);
-    assert_int_equal(unit->ninstr, 0);
-    assert_int_equal(unit->nargs, 1);
-    assert_true(bytes_are(unit->docstring, "Doc."));
-    expect_verified(unit, source);
-    code_unit_free(unit);
-    lang_parse_free(&parse);
-}
-
-static void methods_of_a_file_slice_the_source_of_the_file(void **state)
-{
-    (void)state;
-    LangParse parse;
-    CompileEnv env = world_env();
-    const char *source = "A subclass: Object\n  method: foo [ ^[:e | e] ]";
-    assert_true(lang_parse_file(&parse, source, strlen(source), NULL));
-    const AstMethod *method = parse.file->definitions.items[0]->as.klass->methods.items[0];
-    CodeUnit *unit = compile_method(method, &env, &parse.diags);
-    assert_non_null(unit);
-    assert_true(bytes_are(unit->blocks[0]->source, "[:e | e]"));
-    code_unit_free(unit);
-    lang_parse_free(&parse);
-}
-
-static void the_listing_shows_blocks_places_and_names(void **state)
-{
-    (void)state;
-    CodeUnit *unit = must_compile(AS_METHOD, "foo: x ^x bar: [:e | e + x]");
-    Buffer out = {0};
-    disasm_unit(unit, buffer_sink(&out));
-    assert_string_equal(out.bytes,
-                        "method foo:: 1 arguments, 0 captures, 9 registers\n"
-                        "      r1=x\n"
-                        "    0  MKBLK r5 block 0 [r1] h4    ; 1:16\n"
-                        "    1  SENDREG r4 r4/1 r1 #bar:    ; 1:11\n"
-                        "    2  RET r4\n"
-                        "\n"
-                        "block in foo:: 1 arguments, 1 captures, 9 registers\n"
-                        "      r1=e r4=x\n"
-                        "    0  ADD r5 r1 r4 h5    ; 1:24\n"
-                        "    1  RET r5\n");
-    free(out.bytes);
-    code_unit_free(unit);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1717,27 +1205,6 @@ int main(void)
         cmocka_unit_test(script_variables_are_temporaries),
         cmocka_unit_test(evaluated_text_shares_undeclared_names),
         cmocka_unit_test(fallback_code_stays_linear),
-        cmocka_unit_test(assignment_to_what_is_no_variable_is_an_error),
-        cmocka_unit_test(undefined_names_read_nil_with_a_warning),
-        cmocka_unit_test(strict_compilation_refuses_undefined_names),
-        cmocka_unit_test(capitalised_top_level_variables_are_warned_about),
-        cmocka_unit_test(variables_shared_with_a_forked_block_are_warned_about),
-        cmocka_unit_test(more_variables_than_registers_are_spilled),
-        cmocka_unit_test(scripts_have_any_number_of_variables),
-        cmocka_unit_test(fallback_closures_work_with_spilled_variables),
-        cmocka_unit_test(receiver_chains_have_any_length),
-        cmocka_unit_test(more_at_put_sites_than_the_short_form_reaches),
-        cmocka_unit_test(nesting_up_to_the_limit_compiles),
-        cmocka_unit_test(too_deep_expressions_are_refused),
-        cmocka_unit_test(too_many_arguments_are_refused),
-        cmocka_unit_test(getters_are_recognised),
-        cmocka_unit_test(units_know_their_names_and_source),
-        cmocka_unit_test(blocks_say_whether_they_use_self_or_return),
-        cmocka_unit_test(bindings_say_which_are_new),
-        cmocka_unit_test(places_point_to_the_selector),
-        cmocka_unit_test(primitive_stubs_have_no_code),
-        cmocka_unit_test(methods_of_a_file_slice_the_source_of_the_file),
-        cmocka_unit_test(the_listing_shows_blocks_places_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
