@@ -108,6 +108,8 @@ PrimStatus prim_string_at(PrimCall *c)
     PrimStatus st;
     if (!index_argument(c, s.chars, &index, &st))
         return st;
+    if (text_is_ascii(&s))
+        return prim_ok(c, value_char(s.data[index]));
     const char *p = text_at(&s, text_offset(c->args[0], &s, index));
     return prim_ok(c, value_char(utf8_next(&p)));
 }

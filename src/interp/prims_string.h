@@ -32,6 +32,8 @@ static inline const char *text_at(const StrView *s, size_t offset)
 /* View of the receiver. */
 static inline StrView text_receiver(const PrimCall *c)
 {
+    if (__builtin_expect(value_is_string(c->args[0]), 1))
+        return str_view(c->args[0]);
     StrView s = {0};
     (void)prim_text((PrimCall *)(uintptr_t)c, c->args[0], &s);
     return s;
