@@ -198,6 +198,13 @@ PrimStatus prim_array_replace(PrimCall *c)
     return st == PRIM_OK ? prim_self(c) : st;
 }
 
+/* Elements to compare with this key between two looks at the clock. */
+static size_t index_piece(Value key)
+{
+    size_t bytes = value_is_string(key) ? str_view(key).bytes : 0;
+    return bytes < 1024 ? 256 : bytes < 65536 ? 16 : 1;
+}
+
 /* indexOf: x startingAt: i. Falls back at the first element whose = may be Maggie code. */
 PrimStatus prim_array_index_of(PrimCall *c)
 {
@@ -215,6 +222,7 @@ PrimStatus prim_array_index_of(PrimCall *c)
         return prim_bounds_error(c, start, (int64_t)a.size);
     }
     size_t i = (size_t)start - 1 > (size_t)c->resume->a ? (size_t)start - 1 : (size_t)c->resume->a;
+    size_t piece = index_piece(key);
     for (; i < a.size; i++) {
         Value v = elements(&a)[i];
         int equal = value_equal_builtin(c->vm, v, key);
@@ -224,8 +232,8 @@ PrimStatus prim_array_index_of(PrimCall *c)
         if (equal > 0) {
             return prim_ok(c, value_int((int64_t)i + 1));
         }
-        if ((i & 255) == 255) {
-            prim_charge(c, 8);
+        if (i % piece == piece - 1) {
+            prim_charge(c, piece == 1 ? 512 : 8);
             if (prim_out_of_time(c)) {
                 c->resume->a = i + 1;
                 return PRIM_YIELD;

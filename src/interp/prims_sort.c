@@ -16,7 +16,8 @@
 #define SORT_RUN 16           /* runs of this length are made by insertion */
 #define SORT_PIECE 2048       /* records between two looks at the clock; a multiple of SORT_RUN */
 #define SORT_SMALL 48         /* numbers up to this count are sorted in place */
-#define SORT_STRING_MAX 65536 /* bytes: comparing longer strings is too long for one step */
+#define SORT_STRING_PIECE 256 /* the same for strings, whose comparison takes longer */
+#define SORT_STRING_MAX 2048  /* bytes: longer strings are compared in Maggie code */
 
 typedef enum { SORT_NONE, SORT_INTS, SORT_FLOATS, SORT_STRINGS } SortKind;
 typedef enum { STEP_LOAD, STEP_RUNS, STEP_MERGE, STEP_STORE } SortStep;
@@ -29,7 +30,7 @@ typedef struct SortState {
     uint64_t lo;    /* STEP_MERGE: start of the pair of runs; STEP_STORE: start of the cycle */
     uint64_t i, j;  /* STEP_MERGE: next of the left and of the right run; else records done */
     uint64_t half;  /* 0: the first half is the source */
-    uint64_t spare;
+    uint64_t piece; /* records between two looks at the clock */
 } SortState;
 #define SORT_STATE_WORDS (sizeof(SortState) / 8)
 
@@ -68,7 +69,7 @@ static inline bool less_string(StringRecord a, StringRecord b, const Value *arra
 }
 
 /* SORT_FUNCTIONS(kind, Record): insertion_<kind> sorts n records; merge_<kind> goes on with what is
- * described by `s` for at most SORT_PIECE records and answers how many were written. */
+ * described by `s` for at most s->piece records and answers how many were written. */
 #define SORT_FUNCTIONS(kind, Record)                                                               \
     static void insertion_##kind(Record *r, size_t n, const Value *array)                          \
     {                                                                                              \
@@ -87,7 +88,7 @@ static inline bool less_string(StringRecord a, StringRecord b, const Value *arra
         size_t mid = s->lo + s->width < n ? s->lo + s->width : n;                                  \
         size_t hi = mid + s->width < n ? mid + s->width : n;                                       \
         size_t i = s->i, j = s->j, k = i + j - mid, begin = k;                                     \
-        size_t end = k + SORT_PIECE;                                                               \
+        size_t end = k + s->piece;                                                                 \
         while (i < mid && j < hi && k < end) {                                                     \
             bool right = less_##kind(from[j], from[i], array);                                     \
             to[k++] = right ? from[j] : from[i];                                                   \
@@ -191,7 +192,7 @@ typedef struct Sort {
 static size_t step_load(Sort *t)
 {
     size_t begin = t->s->i;
-    size_t end = begin + SORT_PIECE < t->n ? begin + SORT_PIECE : t->n;
+    size_t end = begin + t->s->piece < t->n ? begin + t->s->piece : t->n;
     if (t->s->kind == SORT_STRINGS) {
         StringRecord *r = (StringRecord *)t->half[0];
         for (size_t i = begin; i < end; i++) {
@@ -211,7 +212,7 @@ static size_t step_load(Sort *t)
 static size_t step_runs(Sort *t)
 {
     size_t begin = t->s->i;
-    size_t end = begin + SORT_PIECE < t->n ? begin + SORT_PIECE : t->n;
+    size_t end = begin + t->s->piece < t->n ? begin + t->s->piece : t->n;
     for (size_t i = begin; i < end; i += SORT_RUN) {
         size_t n = end - i < SORT_RUN ? end - i : SORT_RUN;
         switch (t->s->kind) {
@@ -314,7 +315,10 @@ static PrimStatus scratch_new(PrimCall *c, size_t n, SortKind kind)
     if (o == NULL) {
         return st;
     }
-    *(SortState *)obj_slots(o) = (SortState){.step = STEP_LOAD, .kind = kind};
+    *(SortState *)obj_slots(o) =
+        (SortState){.step = STEP_LOAD,
+                    .kind = kind,
+                    .piece = kind == SORT_STRINGS ? SORT_STRING_PIECE : SORT_PIECE};
     c->resume->root = value_ptr(o);
     return PRIM_OK;
 }
