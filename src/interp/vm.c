@@ -230,11 +230,12 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
 }
 
 Status vm_create(const VmConfig *config, Vm **out) {
-    Vm *vm = env_calloc(config->env, sizeof *vm);
+    Env *env = config->sim ? &config->sim->env : config->env;
+    Vm *vm = env_calloc(env, sizeof *vm);
     if (!vm) {
         return STATUS_NO_MEMORY;
     }
-    vm->env = config->sim ? &config->sim->env : config->env;
+    vm->env = env;
     vm->sim = config->sim;
     vm->embedder = config->embedder;
     vm->on_quiescent = config->quiescent;
