@@ -202,6 +202,23 @@ void runq_push(SchedImpl *s, Task *task, uint32_t level)
         idle_wake_for_queue(s);
 }
 
+/* A task whose slice is used up goes behind everybody: when tasks have overflowed into the global
+ * list, that is the list's end. In its ring it would come round again before them, and a task that
+ * keeps making others ready would starve most of what it makes. */
+void runq_push_yielded(SchedImpl *s, Task *task, uint32_t level)
+{
+    SchedGroup *group = s->pub.group;
+    /* Relaxed: a hint; missing an overflow once only means one more turn in the ring. */
+    if (atom_load_rlx(&group->global_count) == 0) {
+        runq_push(s, task, level);
+        return;
+    }
+    lock_acquire(&group->global_lock);
+    list_append(&group->global[level], task);
+    atom_store_rlx(&group->global_count, group->global_count + 1); /* relaxed: a hint */
+    lock_release(&group->global_lock);
+}
+
 void runq_inject(SchedGroup *group, Task *task)
 {
     /* Relaxed: the compare-and-swap below checks it. */

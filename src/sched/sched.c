@@ -236,7 +236,7 @@ bool sched_run_task(SchedImpl *s, Task *task)
     /* Unless it yielded, the task is no longer ours to look at. */
     if (verdict == TASK_YIELD) {
         mark_queued(task);
-        runq_push(s, task, LEVEL_OF_PRIO(task->prio));
+        runq_push_yielded(s, task, LEVEL_OF_PRIO(task->prio));
     }
     sim_event(s->pub.group, SIM_EVENT_RUN, s->pub.id, (uint64_t)trace_id << 8 | (uint64_t)verdict);
     s->slice_work += before - s->pub.reds;

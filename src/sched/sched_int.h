@@ -242,6 +242,8 @@ static inline SchedImpl *group_sched(const SchedGroup *group, uint32_t id)
 
 /* Puts a task behind its level and sees to it that somebody awake knows. Owner. */
 void runq_push(SchedImpl *s, Task *task, uint32_t level);
+/* The same for a task that has used up its slice. */
+void runq_push_yielded(SchedImpl *s, Task *task, uint32_t level);
 
 /* Takes the oldest task of a level, or NULL (and then clears its bit). Owner. */
 Task *runq_pop(SchedImpl *s, uint32_t level);
