@@ -5,7 +5,7 @@
  * A Dictionary has three variables, all nil while it is new:
  *   entries  plain Array, three words per entry in order of insertion: key, value, hash (a
  *            non-negative SmallInteger). A removed entry has all three nil.
- *   table    a SmallInteger while there are at most DICT_SMALL entries, which are then searched one
+ *   table    a SmallInteger while there are at most DICT_SMALL entries, which are searched one
  *            after the other; otherwise a WordArray: word 0 = entries used, then 32-bit slots, two
  *            per word, a power of two in number: 0 free, otherwise number of an entry + 1 in the low
  *            bits (those of the mask) and a tag, bits of the hash, in the others
@@ -143,8 +143,8 @@ static inline uint64_t probe_next(uint64_t i, uint64_t *perturb, uint64_t mask)
     return (i * 5 + 1 + *perturb) & mask;
 }
 
-/* The bits of a slot beyond the entry number: they tell most other keys without a look at the entry,
- * which is a cache miss in a large dictionary. */
+/* The bits of a slot beyond the entry number: they tell most other keys without a look at the
+ * entry, which is a cache miss in a large dictionary. */
 static inline uint32_t slot_tag(uint64_t h, uint64_t mask)
 {
     return ((uint32_t)h * 0x9E3779B1u) & ~(uint32_t)mask;
