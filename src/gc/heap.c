@@ -207,7 +207,7 @@ void heap_env_init(HeapEnv *henv, Env *env, PoolGlobal *pools)
     henv->pools = pools;
     henv->stack_cap_bytes = HEAP_STACK_CAP_BYTES;
     henv->copy_cap_words = HEAP_COPY_CAP_WORDS;
-#ifdef MAGGIE_GC_STRESS_DEFAULT
+#ifdef MAGGIE_GC_STRESS
     henv->verify = true;
 #endif
 }

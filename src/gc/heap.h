@@ -41,11 +41,6 @@
 /* Blocks and fragments that came from the Env instead of a pool class. */
 #define HEAP_BLOCK_BIG 15
 
-/* Collector stress mode: see heap_try_alloc. */
-#if defined(MAGGIE_GC_STRESS_DEFAULT) && !defined(MAGGIE_GC_STRESS)
-#define MAGGIE_GC_STRESS 1
-#endif
-
 struct HeapExt;
 struct Region;
 struct HeapEnv;
