@@ -27,12 +27,12 @@ struct ActorNode {
     uint32_t nslabs; /* published with release after its slab */
     Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error;
 
-    Lock lock; /* level 1; guards what follows */
-    uint32_t fresh;      /* slots never used so far: next slab and slot */
+    Lock lock;      /* level 1; guards what follows */
+    uint32_t fresh; /* slots never used so far: next slab and slot */
     uint32_t fresh_slot;
-    uint32_t nmade;      /* slots handed out for the first time */
-    uint32_t nretired;   /* generation used up */
-    uint32_t free_head;  /* linked by Process.next_free; SLOT_NONE */
+    uint32_t nmade;     /* slots handed out for the first time */
+    uint32_t nretired;  /* generation used up */
+    uint32_t free_head; /* linked by Process.next_free; SLOT_NONE */
     ActorCtx *contexts;
     int64_t closed_live; /* sum of `live` of closed contexts */
 };
@@ -42,7 +42,7 @@ static inline Process *process_of_task(Task *task)
     return (Process *)(void *)((char *)task - offsetof(Process, task));
 }
 
-/* ---- table.c ---- */
+/* ---- table.c -------------------------------------------------------------------------------- */
 static inline Process *slot_at(const ActorNode *node, uint32_t index)
 {
     /* acquire: pairs with the release in table_add_slab, publishes the zeroed slab */
@@ -56,25 +56,27 @@ void slot_release(ActorCtx *cx, Process *p);
 /* Calls fn for every slot that was ever handed out. */
 void table_each(ActorNode *node, void (*fn)(void *arg, Process *p), void *arg);
 
-/* ---- mailbox.c ---- */
+/* ---- mailbox.c ------------------------------------------------------------------------------ */
 void mailbox_open(Process *p);
 /* Closes; answers the first of the signals that were still in it (linked up to NULL). */
 Fragment *mailbox_close(Process *p);
+/* The caller has displaced CLOSED with `first`: puts it back and refuses what came in between. */
+void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first);
 /* The next signal in order of arrival, or NULL when there is none (or its link is not there yet:
  * then process_has_signals stays true). */
 Fragment *mailbox_next(Process *p);
 
-/* ---- signal.c ---- */
+/* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */
 void signal_refuse(ActorCtx *cx, Fragment *f);
 MUST_CHECK Status signal_new(ActorCtx *cx, Heap *source, Value root, SignalKind kind, size_t extra,
                              Fragment **out, Value *culprit);
 
-/* ---- life.c ---- */
+/* ---- life.c --------------------------------------------------------------------------------- */
 /* Frees what a process holds, without reports: for the end of the node. */
 void process_discard(ActorCtx *cx, Process *p);
 
-/* ---- results.c ---- */
+/* ---- results.c ------------------------------------------------------------------------------ */
 /* Notes a reported end (takes f). Answers the words it had to look at to make room. */
 size_t results_receive(ActorCtx *cx, Process *p, Fragment *f);
 void results_free(const Env *env, ProcessExt *ext);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* life.c - starting, waiting for time, extension, roots, and the end of a process.
  *
- * Order of an end (M10): state EXITING; reports to forker and waiters; mailbox CLOSED; what was still
- * in it refused (a WAIT gets the same report); timer and dirty job let go; memory freed; new pid;
- * slot to the epoch. A long queue is freed in pieces by the process's own task.
+ * Order of an end (M10): state EXITING; reports to forker and waiters; mailbox CLOSED; what was
+ * still in it refused (a WAIT gets the same report); timer and dirty job let go; memory freed; new
+ * pid; slot to the epoch. A long queue is freed in pieces by the process's own task.
  *
  * Threads: the owner. */
 #include "actor_int.h"
@@ -69,13 +69,13 @@ void process_visit_roots(Process *p, HeapVisit visit, void *arg)
 }
 _Static_assert(sizeof(ProcessResult) == 3 * sizeof(Value), "a table of results is a run of Values");
 
-/* ---- waiting for time ------------------------------------------------------------------------ */
+/* ---- waiting for time ----------------------------------------------------------------------- */
 
 static void timer_expired(Timer *timer, Sched *sched)
 {
     Process *p = (Process *)(void *)((char *)timer - offsetof(Process, timer));
-    /* release: with the read-modify-write of the mailbox tail in process_unpark_in, the owner either
-     * sees this when it looks, or is kept from parking; pairs with process_timer_fired */
+    /* release: with the read-modify-write of the mailbox tail in process_unpark_in, the owner
+     * either sees this when it looks, or is kept from parking; pairs with process_timer_fired */
     atom_store_rel(&p->timer_fired, 1);
     process_unpark_in(sched, sched->group, p);
 }
@@ -104,7 +104,7 @@ void process_stop_timer(ActorCtx *cx, Process *p)
     p->flags &= (uint8_t)~PROCESS_F_TIMER;
 }
 
-/* ---- the crash report ------------------------------------------------------------------------ */
+/* ---- the crash report ----------------------------------------------------------------------- */
 
 static size_t reason_text(ActorCtx *cx, Process *p, char *out, size_t n)
 {
@@ -148,7 +148,7 @@ static void crash_report(ActorCtx *cx, Process *p)
             parent, (int)len, text);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 /* Frees up to `max` of the chain; answers what is left. */
 static Fragment *free_signals(ActorCtx *cx, Fragment *f, size_t max)
@@ -217,7 +217,9 @@ void process_exit(ActorCtx *cx, Process *p)
     bool normal = p->exit_reason == node->sym_normal;
     atom_store_rlx(&p->abnormal, normal ? 0 : 1); /* relaxed: published with the slot's new pid */
     /* release: before any report, see process_is_alive */
+#ifndef MAGGIE_MUTANT_EXIT_ORDER
     atom_store_rel(&p->state, (uint8_t)PROCESS_EXITING);
+#endif
     results_report(cx, p, true);
     Fragment *left = refuse_signals(cx, p, mailbox_close(p), p->msg_first);
     results_report(cx, p, false);

@@ -40,8 +40,8 @@ static inline Fragment **tail_link(uint64_t tail)
     return (Fragment **)(uintptr_t)(tail & ~MBOX_TAGS);
 }
 
-/* The node behind, once its producer has linked it; NULL when that takes long (the producer has been
- * preempted between its two steps). */
+/* The node behind, once its producer has linked it; NULL when that takes long (the producer has
+ * been preempted between its two steps). */
 static Fragment *link_wait(Fragment **link)
 {
     for (int i = 0; i < LINK_SPINS; i++) {
@@ -79,11 +79,11 @@ static inline uint64_t push_node(Process *p, Fragment *f)
     return before;
 }
 
-/* The caller has displaced CLOSED with `first`: puts it back and refuses what came in between. */
-static void reclose(ActorCtx *cx, Process *p, Fragment *first)
+void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first)
 {
-#ifdef MAGGIE_MUTANT_CLOSED_NOT_RESTORED
-    fragment_free(&cx->heap, first);
+#ifdef MAGGIE_MUTANT_MBOX_CLOSED
+    signal_refuse(cx, first); /* as if nobody could have pushed meanwhile */
+    atom_store_rel(&p->mbox_tail, MBOX_CLOSED);
     return;
 #endif
     /* acq_rel: the chain up to here is ours; its links come by link_wait */
@@ -109,7 +109,7 @@ bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next)
 {
     uint64_t before = push_node(to, signal);
     if (__builtin_expect(before == MBOX_CLOSED, 0)) {
-        reclose(cx, to, signal);
+        mailbox_reclose(cx, to, signal);
         return false;
     }
     if (before & MBOX_PARKED)
@@ -135,10 +135,7 @@ void process_unpark_in(Sched *self, SchedGroup *group, Process *p)
         make_ready(self, group, p, false);
 }
 
-void process_unpark(ActorCtx *cx, Process *p)
-{
-    process_unpark_in(cx->sched, cx->group, p);
-}
+void process_unpark(ActorCtx *cx, Process *p) { process_unpark_in(cx->sched, cx->group, p); }
 
 bool process_park(Process *p, ProcessWait why)
 {
@@ -147,13 +144,8 @@ bool process_park(Process *p, ProcessWait why)
     heap_note_wait(&p->heap);
     /* relaxed: for tools that look while the process may run; exact once it is parked */
     atom_store_rlx(&p->wait, (uint8_t)why);
-#ifdef MAGGIE_MUTANT_LOST_WAKEUP
-    /* as if "empty a moment ago" were good enough */
-    if (process_has_signals(p))
-        return false;
-    sched_yield();
-    atom_store_rel(&p->mbox_tail, stub_word(p) | MBOX_PARKED);
-    return true;
+#ifdef MAGGIE_MUTANT_MBOX_LOST_WAKEUP
+    (void)atom_and(&p->mbox_tail, ~MBOX_POKED);
 #endif
     uint64_t empty = stub_word(p);
     /* acq_rel: publishes the process to whoever removes the tag (push_node, process_unpark_in);

@@ -13,8 +13,8 @@
  * its section may push to the (closed) mailbox safely. The slot's pid is replaced before that, so
  * no later section finds it under the old one. A slot whose generation is used up is retired (M13).
  *
- * States: FREE -> LIVE -> EXITING -> DEAD -> FREE. EXITING is set before any exit report is sent and
- * CLOSED (the mailbox tail) after all of them, so that no #noproc overtakes a report (M10).
+ * States: FREE -> LIVE -> EXITING -> DEAD -> FREE. EXITING is set before any exit report is sent
+ * and CLOSED (the mailbox tail) after all of them, so that no #noproc overtakes a report (M10).
  *
  * Files: table.c (slots, pids, node), mailbox.c (push, take, park), signal.c (what signals mean),
  * results.c (ends of others), life.c (spawn, timer, exit).
@@ -33,7 +33,7 @@ struct Code;   /* interp */
 struct Domain; /* interp */
 
 typedef enum {
-    PROCESS_FREE,    /* or made by process_new and not started */
+    PROCESS_FREE, /* or made by process_new and not started */
     PROCESS_LIVE,
     PROCESS_EXITING, /* sends its reports */
     PROCESS_DEAD     /* closed; memory is being given back */
@@ -74,72 +74,76 @@ typedef struct ProcessResult {
 
 /* What only some processes need; allocated on first use. */
 typedef struct ProcessExt {
-    Value dictionary;   /* process-local storage: a Dictionary, or nil */
-    Value bindings;     /* top-level variables of evaluated code (D3): Dictionary name -> Cell, or nil */
+    Value dictionary; /* process-local storage: a Dictionary, or nil */
+    Value bindings;   /* top-level variables of evaluated code (D3): Dictionary, or nil */
     ProcessResult *results; /* open addressing by pid; results.c */
     uint32_t nresults;
     uint32_t results_cap;   /* 0 or a power of two */
-    uint32_t results_limit; /* more than these call for dropping the unreachable ones */
+    uint32_t results_limit; /* more than these call for dropping the unreachable ones; 0: default */
     uint32_t spare;
-    Fragment *waiters;  /* SIGNAL_WAIT signals to be answered at death */
+    Fragment *waiters;           /* SIGNAL_WAIT signals to be answered at death */
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
-    void *dirty;        /* job under way (interp) */
+    void *dirty;                 /* job under way (interp) */
 } ProcessExt;
 
 typedef struct Process {
     /* line 0: the owner's, hot */
     Heap heap;
-    struct Code *code;     /* code of the top window */
+    struct Code *code; /* code of the top window */
     /* line 1: shared with senders; nothing that the owner writes per slice */
     uint64_t mbox_tail __attribute__((aligned(64))); /* Fragment* of the last signal, or &stub, with
                                                         MBOX_PARKED, MBOX_POKED; or MBOX_CLOSED */
     Fragment *mbox_stub_next; /* `next` of the stub node; written by the producer that follows it */
-    Value pid;             /* immediate; changes only at death, read with acquire */
+    Value pid;                /* immediate; changes only at death, read with acquire */
     Task task;
-    Value exit_reason;     /* pending exit signal, or what the process ends with */
+    Value exit_reason; /* pending exit signal, or what the process ends with */
     Value exit_result;
     /* line 2: the owner's */
     const uint64_t *pc __attribute__((aligned(64))); /* instruction to execute next (or again) */
-    uint32_t window;       /* offset of the top window from heap.lo, in words */
-    uint32_t live;         /* live height of the top window at the last safepoint */
-    Fragment *mbox_walk;   /* signals taken from the tail but not yet sorted: next one to look at */
+    uint32_t window;     /* offset of the top window from heap.lo, in words */
+    uint32_t live;       /* live height of the top window at the last safepoint */
+    Fragment *mbox_walk; /* signals taken from the tail but not yet sorted: next one to look at */
     Fragment *mbox_walk_last;
-    Fragment *msg_first;   /* messages in order of arrival, private */
-    Fragment **msg_end;    /* where the next message is linked */
-    uint64_t serial;       /* home tokens handed out */
-    struct Code *pending;  /* callee of an interrupted call: entered again at the next slice */
+    Fragment *msg_first;  /* messages in order of arrival, private */
+    Fragment **msg_end;   /* where the next message is linked */
+    uint64_t serial;      /* home tokens handed out */
+    struct Code *pending; /* callee of an interrupted call: entered again at the next slice */
     /* line 3: the owner's */
     uint16_t pending_base; /* its window, relative to `window` */
     uint16_t pending_argc;
-    uint32_t nmessages;    /* in the private queue; written by the owner, read by tools (relaxed) */
-    struct { uint64_t a, b, c; Value root; } resume; /* PrimResume of a primitive that yielded */
+    uint32_t nmessages; /* in the private queue; written by the owner, read by tools (relaxed) */
+    struct {
+        uint64_t a, b, c;
+        Value root;
+    } resume;              /* PrimResume of a primitive that yielded */
     struct Domain *domain; /* authority (D20), shared, counted by the VM */
     ProcessExt *ext;
-    uint8_t state;         /* ProcessState; written by the owner, atomic */
-    uint8_t wait;          /* ProcessWait; written by the owner, read by tools (relaxed) */
-    uint8_t flags;         /* PROCESS_F_* */
-    uint8_t priority;      /* TaskPrio; fixed while the process lives */
-    uint32_t next_free;    /* slot of the table while free */
+    uint8_t state;      /* ProcessState; written by the owner, atomic */
+    uint8_t wait;       /* ProcessWait; written by the owner, read by tools (relaxed) */
+    uint8_t flags;      /* PROCESS_F_* */
+    uint8_t priority;   /* TaskPrio; fixed while the process lives */
+    uint32_t next_free; /* slot of the table while free */
     /* line 4 */
-    Value parent;          /* pid of who forked it, or nil; a free slot remembers it. Atomic */
-    uint32_t timer_fired;  /* set by the timer of the present wait; atomic */
-    uint32_t abnormal;     /* how it ended: what a free slot remembers; atomic */
+    Value parent;         /* pid of who forked it, or nil; a free slot remembers it. Atomic */
+    uint32_t timer_fired; /* set by the timer of the present wait; atomic */
+    uint32_t abnormal;    /* how it ended: what a free slot remembers; atomic */
     union {
-        Timer timer;       /* sleep:, receive: time-outs */
-        EpochEntry epoch;  /* of a dead slot on its way back to the table */
+        Timer timer;      /* sleep:, receive: time-outs */
+        EpochEntry epoch; /* of a dead slot on its way back to the table */
     };
 } Process;
 
 enum {
-    PROCESS_F_TIMER = 1,      /* timer was started for the present wait */
+    PROCESS_F_TIMER = 1,        /* timer was started for the present wait */
     PROCESS_F_EXIT_PENDING = 4, /* exit_reason holds a reason to deliver at the next safepoint */
-    PROCESS_F_KILLED = 8,     /* untrappable */
+    PROCESS_F_KILLED = 8,       /* untrappable */
     PROCESS_F_TERMINATING = 16, /* ensure: blocks of a termination are running */
-    PROCESS_F_MAIN = 32,      /* its end is reported to the VM (embedder waits for it) */
-    PROCESS_F_RESERVE = 64    /* StackOverflow was signalled, handlers run in the reserve (M7) */
+    PROCESS_F_MAIN = 32,        /* its end is reported to the VM (embedder waits for it) */
+    PROCESS_F_RESERVE = 64      /* StackOverflow was signalled, handlers run in the reserve (M7) */
 };
 
-_Static_assert(sizeof(Process) == 320, "idle processes are counted in bytes: 320 and a first block");
+_Static_assert(sizeof(Process) == 320,
+               "idle processes are counted in bytes: 320 and a first block");
 
 /* Tags of mbox_tail. Fragments and the stub are 8-byte aligned. */
 #define MBOX_PARKED UINT64_C(1) /* the owner sleeps; who takes this tag away makes it ready */
@@ -168,14 +172,14 @@ typedef struct ActorConfig {
     /* The process dies while ext->dirty is set: whoever made that job must let go of the process.
      * Must be given when ext->dirty is ever used. */
     void (*abandon_dirty)(void *ctx, Process *p);
-    /* Writes text for an exit reason that is no Symbol, String or number into out (at most n bytes),
-     * answers its length. May be NULL. */
+    /* Writes text for an exit reason that is no Symbol, String or number into out (at most n
+     * bytes), answers its length. May be NULL. */
     size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);
     void *ctx;
 } ActorConfig;
 
-/* What a running scheduler (or an outside thread, with its own) brings along. Its maker sets node to
- * epoch and zeroes the rest; it stays where it is until actor_ctx_close. */
+/* What a running scheduler (or an outside thread, with its own) brings along. Its maker sets node
+ * to epoch and zeroes the rest; it stays where it is until actor_ctx_close. */
 struct ActorCtx {
     ActorNode *node;
     SchedGroup *group;
@@ -209,27 +213,30 @@ void actor_each_process(ActorNode *node, void (*fn)(void *ctx, Process *p), void
  * many. Looks at no more than `span` slots; *cursor is UINT32_MAX at the end. Inside a section. */
 uint32_t actor_list_pids(ActorNode *node, uint32_t *cursor, uint32_t span, Value *pids, uint32_t n);
 
-/* ---- spawning ----------------------------------------------------------------------------- */
+/* ---- spawning ------------------------------------------------------------------------------- */
 
-/* A slot with pid, mailbox and default fields (normal priority), no heap yet; not visible to anybody
- * until process_start. PROCESS_LIMIT when the table is full. */
+/* A slot with pid, mailbox and default fields (normal priority), no heap yet; not visible to
+ * anybody until process_start. PROCESS_LIMIT when the table is full. */
 MUST_CHECK Status process_new(ActorCtx *cx, Value parent, Process **out);
 /* Gives back a slot that was not started and whose heap was never made (or has been destroyed). */
 void process_abandon(ActorCtx *cx, Process *p);
 /* Makes it runnable: by run-next when `next`, at p->priority. */
 void process_start(ActorCtx *cx, Process *p, bool next);
-/* Salt for the heap of a process: differs from process to process, the same in every run of a seed. */
+/* Salt for the heap of a process: differs from process to process, the same in every run of a seed.
+ * */
 uint32_t process_salt(const Process *p);
 /* Home tokens: special immediates that no Maggie expression can hold. A token names one activation
  * of a method with blocks that contain ^, in one process; in a copy it must not name one of the
  * receiver. process_send does that itself. */
-#define HOME_TOKEN_FORK VALUE_MAKE(VALUE_TAG_SPECIAL, 14) /* in a forked closure: ^ ends the process */
+#define HOME_TOKEN_FORK                                                                            \
+    VALUE_MAKE(VALUE_TAG_SPECIAL, 14) /* in a forked closure: ^ ends the process */
 #define HOME_TOKEN_DEAD VALUE_MAKE(VALUE_TAG_SPECIAL, 15) /* in a message: ^ cannot return */
 #define HOME_TOKEN_FIRST VALUE_MAKE(VALUE_TAG_SPECIAL, 16)
-/* Replaces every home token in the closures of a run of objects (a fragment's body, a first block). */
+/* Replaces every home token in the closures of a run of objects (a fragment's body, a first block).
+ * */
 void process_map_home_tokens(Value *first, const Value *end, Value token);
 
-/* ---- pids --------------------------------------------------------------------------------- */
+/* ---- pids ----------------------------------------------------------------------------------- */
 
 /* The process of a pid, or NULL when it is gone. Inside an epoch section; the answer may close its
  * mailbox at any moment but its memory stays a Process until the section ends. */
@@ -240,17 +247,17 @@ bool process_is_alive(ActorNode *node, Value pid);
 #define PROCESS_PID_TEXT 32
 size_t process_pid_text(Value pid, char out[PROCESS_PID_TEXT]);
 
-/* ---- signals ------------------------------------------------------------------------------ */
+/* ---- signals -------------------------------------------------------------------------------- */
 
 /* Pushes a signal (takes it). False when the mailbox is closed: the signal has been freed (and,
  * for WAIT, answered with #noproc). Any thread inside an epoch section. `next`: the receiver may
  * take the run-next slot of the calling scheduler. */
 bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next);
 
-/* D1 copy of `message` (an object of `from`'s heap) in a MailboxMessage with `selector` (a Symbol or
- * nil), and push. `from` may be NULL for outside threads: then sender is nil and the message must be
- * an immediate or frozen. STATUS_NO_PROCESS when the receiver is gone; STATUS_NOT_SENDABLE with the
- * *culprit; STATUS_COPY_TOO_BIG, STATUS_NO_MEMORY. Sets cx->copied_words. */
+/* D1 copy of `message` (an object of `from`'s heap) in a MailboxMessage with `selector` (a Symbol
+ * or nil), and push. `from` may be NULL for outside threads: then sender is nil and the message
+ * must be an immediate or frozen. STATUS_NO_PROCESS when the receiver is gone; STATUS_NOT_SENDABLE
+ * with the *culprit; STATUS_COPY_TOO_BIG, STATUS_NO_MEMORY. Sets cx->copied_words. */
 MUST_CHECK Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
                                Value *culprit);
 /* A message whose payload has been copied out already with SIGNAL_MESSAGE_EXTRA words (takes f). */
@@ -274,7 +281,7 @@ static inline bool process_has_signals(const Process *p)
 /* Owner: the oldest message, adopted into the heap: its MailboxMessage; VALUE_NONE when none. */
 Value process_take_message(Process *p);
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 /* Owner, last action of the slice: publishes PARKED unless a signal or a poke arrived meanwhile or
  * an exit is pending. True: the process is parked (do not touch it any more), answer TASK_PARKED.
@@ -301,13 +308,13 @@ bool process_result(const Process *p, Value pid, Value *reason, Value *result);
 MUST_CHECK Status process_request_result(ActorCtx *cx, Process *p, Value pid, bool *gone);
 void process_forget_result(Process *p, Value pid);
 /* What is known about a process that is gone and left p no report: #normal when p forked it and it
- * ended normally (a forker gets no report of a normal end with nil); #noproc when p did not fork it,
- * or it ended abnormally; nil when its slot has been taken by another process since. */
+ * ended normally (a forker gets no report of a normal end with nil); #noproc when p did not fork
+ * it, or it ended abnormally; nil when its slot has been taken by another process since. */
 Value process_gone_reason(ActorCtx *cx, Process *p, Value pid);
 /* Drops reports about pids for which is_live answers false. */
 void process_prune_results(Process *p, bool (*is_live)(void *arg, Value pid), void *arg);
 
-/* ---- death -------------------------------------------------------------------------------- */
+/* ---- death ---------------------------------------------------------------------------------- */
 
 /* Owner: ends the process with p->exit_reason and p->exit_result: reports, closes, frees. The
  * process must not be touched afterwards. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* results.c - how other processes ended (D5): asking, reporting, remembering.
  *
- * A process that ends reports to its forker (unless it ended normally with nil) and to everybody who
- * asked by a SIGNAL_WAIT. The WAIT signal itself is kept until then, so that an answer is possible
- * without memory (M10); only a result that is an object needs some.
+ * A process that ends reports to its forker (unless it ended normally with nil) and to everybody
+ * who asked by a SIGNAL_WAIT. The WAIT signal itself is kept until then, so that an answer is
+ * possible without memory (M10); only a result that is an object needs some.
  *
  * Reports are remembered in a hash table of the receiver's extension: `wait` may be sent any number
  * of times, at any time. A process that forks and never waits would collect them for ever; so when
  * the table has grown past a limit, entries whose pid does not occur in the process's memory any
  * more are dropped, and the limit becomes twice what is left. "Occurs" is decided by looking at
- * every word of the heap and of the queued messages: a word that looks like the pid keeps the entry,
- * so garbage may keep an entry for a while, but what can still be asked for is never dropped. (A pid
- * kept only elsewhere, in a global or by another process, does not count: whoever gets it back later
- * is a stranger.)
+ * every word of the heap and of the queued messages: a word that looks like the pid keeps the
+ * entry, so garbage may keep an entry for a while, but what can still be asked for is never
+ * dropped. (A pid kept only elsewhere, in a global or by another process, does not count: whoever
+ * gets it back later is a stranger.)
  *
  * Threads: the owner. */
 #include "actor_int.h"
@@ -23,10 +23,10 @@
 
 #define RESULTS_MIN 16
 #define RESULTS_LIMIT_FIRST 4096
-/* The table may take this share of what the process has before a scan of all that is worth it. */
+/* An entry per so many bytes of heap is worth a scan of all of it: 24 words looked at per entry. */
 #define RESULTS_HEAP_SHARE 192
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static uint32_t result_slot(Value pid, uint32_t cap)
 {
@@ -125,15 +125,15 @@ void process_forget_result(Process *p, Value pid)
         results_remove(p->ext, (uint32_t)(entry - p->ext->results));
 }
 
-/* ---- dropping what nobody can ask for ------------------------------------------------------------ */
+/* ---- dropping what nobody can ask for ------------------------------------------------------- */
 
 void process_prune_results(Process *p, bool (*is_live)(void *arg, Value pid), void *arg)
 {
     ProcessExt *ext = p->ext;
     if (!ext)
         return;
-    /* Removing shifts later entries into the gap, so that position is looked at again. An entry that
-     * wrapped around may be asked about twice, never not at all. */
+    /* Removing shifts later entries into the gap, so that position is looked at again. An entry
+     * that wrapped around may be asked about twice, never not at all. */
     for (uint32_t i = 0; i < ext->results_cap;) {
         Value pid = ext->results[i].pid;
         if (pid != VALUE_NIL && !is_live(arg, pid))
@@ -196,18 +196,19 @@ static size_t results_prune_unreachable(const Env *env, Process *p)
     }
     env_free(env, copy.results, bytes);
     env_free(env, scan.seen, copy.results_cap);
-    uint32_t limit = ext->nresults > RESULTS_LIMIT_FIRST / 2 ? ext->nresults * 2
-                                                             : RESULTS_LIMIT_FIRST;
+    uint32_t limit =
+        ext->nresults > RESULTS_LIMIT_FIRST / 2 ? ext->nresults * 2 : RESULTS_LIMIT_FIRST;
     ext->results_limit = limit;
     return scan.words;
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
-static size_t results_worth_a_scan(const Process *p)
+/* Is the table long enough for a scan of all that the process has? */
+static bool results_worth_a_scan(const Process *p)
 {
-    size_t share = heap_bytes(&p->heap) / RESULTS_HEAP_SHARE;
-    return share > p->ext->results_limit ? share : p->ext->results_limit;
+    uint32_t limit = p->ext->results_limit ? p->ext->results_limit : RESULTS_LIMIT_FIRST;
+    return p->ext->nresults > limit && p->ext->nresults > heap_bytes(&p->heap) / RESULTS_HEAP_SHARE;
 }
 
 size_t results_receive(ActorCtx *cx, Process *p, Fragment *f)
@@ -240,12 +241,12 @@ size_t results_receive(ActorCtx *cx, Process *p, Fragment *f)
         entry->reason = both->words[0];
         entry->result = both->words[1];
     }
-    if (p->ext->nresults > p->ext->results_limit && p->ext->nresults > results_worth_a_scan(p))
+    if (results_worth_a_scan(p))
         return results_prune_unreachable(env, p);
     return 0;
 }
 
-/* ---- asking --------------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 Status process_request_result(ActorCtx *cx, Process *p, Value pid, bool *gone)
 {
@@ -278,7 +279,7 @@ Value process_gone_reason(ActorCtx *cx, Process *p, Value pid)
     return mine && !abnormal ? node->sym_normal : node->sym_noproc;
 }
 
-/* ---- reporting -------------------------------------------------------------------------------------- */
+/* ---- reporting ------------------------------------------------------------------------------ */
 
 /* The report of p's end: result as it is, or nil when it cannot leave; NULL without memory. */
 static Fragment *report_new(ActorCtx *cx, Process *p)

@@ -19,7 +19,7 @@ Status signal_new(ActorCtx *cx, Heap *source, Value root, SignalKind kind, size_
     return STATUS_OK;
 }
 
-/* ---- home tokens ------------------------------------------------------------------------------ */
+/* ---- home tokens ---------------------------------------------------------------------------- */
 
 void process_map_home_tokens(Value *first, const Value *end, Value token)
 {
@@ -43,7 +43,7 @@ static void detach_closures(Fragment *f)
         process_map_home_tokens(f->body + f->extra, f->body + f->words, HOME_TOKEN_DEAD);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 /* Writes the MailboxMessage into the words in front of the payload, and makes it the root. */
 static void message_finish(Fragment *f, Value sender, Value selector)
@@ -118,7 +118,7 @@ void signal_refuse(ActorCtx *cx, Fragment *f)
         fragment_free(&cx->heap, f);
 }
 
-/* ---- receiving -------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static void receive_message(Process *p, Fragment *f)
 {
@@ -173,7 +173,7 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
     }
     }
-    assert(!"a signal of unknown kind");
+    assert(f == NULL); /* a signal of unknown kind */
     return 0;
 }
 

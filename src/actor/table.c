@@ -154,6 +154,10 @@ void slot_release(ActorCtx *cx, Process *p)
      * old pid must be gone before the slot is deferred: sections that begin after that must not
      * find the slot by it. */
     atom_store_rel(&p->pid, value_pid(value_pid_index(p->pid), generation));
+#ifdef MAGGIE_MUTANT_SLOT_EARLY
+    slot_put(cx, p);
+    return;
+#endif
     epoch_defer(cx->epoch, &p->epoch, slot_epoch_done, cx);
 }
 
@@ -216,11 +220,11 @@ Process *process_of_pid(ActorNode *node, Value pid)
         (index & ((1u << SLOT_BITS) - 1)) >= SLOTS_PER_SLAB)
         return NULL;
     Process *p = slot_at(node, index);
-#ifdef MAGGIE_MUTANT_GENERATION_IGNORED
+#ifdef MAGGIE_MUTANT_PID_GENERATION
     return p;
 #endif
-    /* acquire: pairs with the release in slot_release: a pid that is not there any more is not found
-     * by sections that began after the process ended */
+    /* acquire: pairs with the release in slot_release: a pid that is not there any more is not
+     * found by sections that began after the process ended */
     return atom_load_acq(&p->pid) == pid ? p : NULL;
 }
 

@@ -6,8 +6,8 @@
 #include "vm.h"
 
 /* For ActorConfig.describe; ctx is the Vm. Symbols, strings, and the CrashReason that an unhandled
- * exception leaves (class, text, trace); other objects by their class. Writes at most n bytes, which
- * need not be one line; answers how many. */
+ * exception leaves (class, text, trace); other objects by their class. Writes at most n bytes,
+ * which need not be one line; answers how many. */
 size_t crash_describe(void *ctx, Process *p, Value reason, char *out, size_t n);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file_ops.c - operations on the file system that may block.
  *
- * Each op_ function answers nothing: it leaves a result in the job, or an errno with the name of the
- * call that failed. Nothing recurses: deleting a tree goes down and up along one path (I4).
+ * Each op_ function answers nothing: it leaves a result in the job, or an errno with the name of
+ * the call that failed. Nothing recurses: deleting a tree goes down and up along one path (I4).
  * Threads: as file_ops.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -40,7 +40,7 @@ static void fail_status(FileJob *j, Status status)
     fail_with(j, "read", status == STATUS_NO_MEMORY ? ENOMEM : EFBIG);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Appends what fd holds up to `max` bytes; false with the error set. */
 static bool read_all(FileJob *j, int fd, size_t max)
@@ -115,7 +115,7 @@ static void op_tail(FileJob *j)
     close(fd);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool write_all(int fd, const char *bytes, size_t n)
 {
@@ -218,7 +218,7 @@ done:
     }
 }
 
-/* ---- looking ------------------------------------------------------------------------------------ */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static void op_test(FileJob *j)
 {
@@ -325,7 +325,7 @@ static void op_list(FileJob *j)
         list_sort(j);
 }
 
-/* ---- patterns ----------------------------------------------------------------------------------- */
+/* ---- patterns ------------------------------------------------------------------------------- */
 
 static bool pattern_is_sane(const char *p)
 {
@@ -385,7 +385,7 @@ static void op_glob(FileJob *j)
         list_sort(j);
 }
 
-/* ---- changing directories ------------------------------------------------------------------------ */
+/* ---- changing directories ------------------------------------------------------------------- */
 
 static void op_make_directory(FileJob *j)
 {
@@ -476,7 +476,7 @@ static void op_rename(FileJob *j)
         fail(j, "rename");
 }
 
-/* ---- jobs ----------------------------------------------------------------------------------------- */
+/* ---- jobs ----------------------------------------------------------------------------------- */
 
 typedef struct FileOpInfo {
     void (*run)(FileJob *job);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file_ops.h - operations on the file system that may block: one FileJob each, run on a dirty thread.
- * Threads: file_job_run by the dirty thread while it has the job; everything else by the owner. */
+/* file_ops.h - operations on the file system that may block: one FileJob each, run on a dirty
+ * thread. Threads: file_job_run by the dirty thread while it has the job; everything else by the
+ * owner. */
 #ifndef MAGGIE_FILE_OPS_H
 #define MAGGIE_FILE_OPS_H
 
@@ -21,9 +22,9 @@ typedef enum {
     FILE_GIVES_MADE_PATH, /* Success(the path the job made) */
     FILE_GIVES_BOOLEAN,   /* number; errors are false */
     FILE_GIVES_NUMBER,
-    FILE_GIVES_LIST,      /* Array of Strings from data, each ended by a NUL */
+    FILE_GIVES_LIST,       /* Array of Strings from data, each ended by a NUL */
     FILE_GIVES_PLAIN_TEXT, /* String */
-    FILE_GIVES_TAIL       /* Array {String. number} */
+    FILE_GIVES_TAIL        /* Array {String. number} */
 } FileGives;
 
 /* X(enumerator, function, what it gives, start of its failure text). */
@@ -62,10 +63,10 @@ typedef struct FileJob {
     FileOp op;
     char path[FILE_PATH_MAX];
     char path2[FILE_PATH_MAX];
-    Buf data;        /* contents to write; contents read, list or text found */
-    size_t chars;    /* TEXT: code points of data */
-    int64_t number;  /* in: mode (-1: default), offset. out: NUMBER, BOOLEAN, TAIL */
-    int error;       /* errno; 0 */
+    Buf data;         /* contents to write; contents read, list or text found */
+    size_t chars;     /* TEXT: code points of data */
+    int64_t number;   /* in: mode (-1: default), offset. out: NUMBER, BOOLEAN, TAIL */
+    int error;        /* errno; 0 */
     const char *what; /* the call that failed; static */
     bool on_path2;    /* and which path it was about */
 } FileJob;

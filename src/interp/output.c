@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* output.c - a VM's standard output, error and input; see output.h.
  *
- * Each stream has two buffers: one is filled while the other is written. `lock` is held for a copy or
- * a swap only; `writing` is held during the write itself, so that the dirty job and output_write_now
- * keep the order.
+ * Each stream has two buffers: one is filled while the other is written. `lock` is held for a copy
+ * or a swap only; `writing` is held during the write itself, so that the dirty job and
+ * output_write_now keep the order.
  * Threads: as output.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* strerrordesc_np */
@@ -26,15 +26,15 @@
 typedef struct Stream {
     Output *output;
     OutputStream number;
-    Lock writing;       /* level 0: held around a write */
-    Lock lock;          /* level 1: what follows */
+    Lock writing; /* level 0: held around a write */
+    Lock lock;    /* level 1: what follows */
     char *buffer[2];
     size_t len[2];
-    unsigned fill;      /* which one is filled */
-    bool running;       /* the job is submitted or running */
-    int error;          /* of a write that no writer has been told of; 0 */
-    bool failed;        /* some write failed */
-    Process **waiters;  /* to be unparked at the next room */
+    unsigned fill;     /* which one is filled */
+    bool running;      /* the job is submitted or running */
+    int error;         /* of a write that no writer has been told of; 0 */
+    bool failed;       /* some write failed */
+    Process **waiters; /* to be unparked at the next room */
     size_t nwaiters;
     size_t waiters_cap;
     DirtyJob job;
@@ -44,9 +44,9 @@ typedef struct Input {
     Lock reading; /* level 0: one thread reads at a time */
     Lock lock;    /* level 1: what follows */
     Buf buf;
-    size_t start; /* first byte not consumed */
+    size_t start;  /* first byte not consumed */
     size_t looked; /* bytes after start that hold no line end */
-    bool end;     /* read answered nothing */
+    bool end;      /* read answered nothing */
     bool too_long; /* dropping the rest of a line */
 } Input;
 
@@ -221,7 +221,8 @@ static void stream_submit(Stream *s)
     if (status == STATUS_OK)
         return;
     if (status == STATUS_SYSTEM) {
-        /* There is no thread to be had: better a scheduler that blocks than output that stays away. */
+        /* There is no thread to be had: better a scheduler that blocks than output that stays away.
+         * */
         job_run(&s->job);
     }
     /* STATUS_CLOSED: the VM stops, output_flush_final writes the rest. */
@@ -302,7 +303,7 @@ Status output_flush_final(Output *o)
     return o->streams[OUTPUT_STDOUT].failed ? STATUS_IO : status;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 Status output_create(Vm *vm, Output **out)
 {
@@ -348,7 +349,7 @@ void output_set_writer(Output *o, OutputWriter writer, void *ctx)
 
 uint64_t output_uptime_ns(const Output *o) { return env_now_ns(o->vm->env) - o->start_ns; }
 
-/* ---- input ------------------------------------------------------------------------------------ */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 /* Under the lock: bytes up to the next line end, in *n; false when there is none yet. */
 static bool find_line(Input *in, size_t *n)
@@ -383,10 +384,7 @@ static InputState describe_line(const Input *in, size_t n, InputLine *line)
 }
 
 /* Under the lock: a whole line, or the rest before the end. */
-static bool have_line(Input *in, size_t *n)
-{
-    return find_line(in, n) || (in->end && *n > 0);
-}
+static bool have_line(Input *in, size_t *n) { return find_line(in, n) || (in->end && *n > 0); }
 
 InputState input_look(Output *o, InputLine *line)
 {

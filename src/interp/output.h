@@ -54,11 +54,11 @@ const char *output_error_text(Output *o, OutputStream stream, int error);
 /* Lower-case text of an errno; static. */
 const char *system_error_text(int error);
 
-/* ---- input ------------------------------------------------------------------------------------ */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 typedef enum {
     INPUT_LINE,
-    INPUT_WAIT,    /* run input_fill on a dirty thread and look again */
+    INPUT_WAIT, /* run input_fill on a dirty thread and look again */
     INPUT_END,
     INPUT_TOO_LONG, /* the line has been dropped */
     INPUT_BAD       /* the line was not valid UTF-8 and has been dropped */

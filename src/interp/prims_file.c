@@ -3,7 +3,8 @@
  * into Maggie values.
  *
  * Long contents are copied between heap and job in pieces with yields between. While that lasts the
- * job belongs to a handle object in the process's heap, so that nothing is lost when the process dies:
+ * job belongs to a handle object in the process's heap, so that nothing is lost when the process
+ * dies:
  *
  *   resume.a   FILE_COPY_IN: root is the handle, b the bytes copied so far
  *              FILE_COPY_OUT: root is an Array {target. handle}, b the bytes and c the names done
@@ -41,7 +42,7 @@ static PrimStatus need(PrimCall *c, PrimStatus st, size_t words)
     return st;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------ */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static PrimStatus answer_wrapped(PrimCall *c, uint32_t cls, Value value)
 {
@@ -94,8 +95,8 @@ static PrimStatus answer_failure(PrimCall *c, const FileJob *job)
 /* A String of the job's data, whose validity and length the dirty thread has found out. */
 static PrimStatus new_text(PrimCall *c, const FileJob *job, Value *out, uint8_t **room)
 {
-    Status status = str_new(c->heap, c->cx, c->stack_end, CLASS_STRING, job->data.len, job->chars,
-                            room, out);
+    Status status =
+        str_new(c->heap, c->cx, c->stack_end, CLASS_STRING, job->data.len, job->chars, room, out);
     return status == STATUS_OK ? PRIM_OK : prim_status(c, status, FILE_SMALL_WORDS);
 }
 
@@ -138,8 +139,8 @@ static PrimStatus answer_short_contents(PrimCall *c, const FileJob *job)
 {
     Value contents;
     uint8_t *room;
-    PrimStatus st = gives_bytes(job) ? new_bytes(c, job, &contents, &room)
-                                     : new_text(c, job, &contents, &room);
+    PrimStatus st =
+        gives_bytes(job) ? new_bytes(c, job, &contents, &room) : new_text(c, job, &contents, &room);
     if (st == PRIM_OK) {
         if (job->data.len)
             memcpy(room, job->data.data, job->data.len);
@@ -150,7 +151,7 @@ static PrimStatus answer_short_contents(PrimCall *c, const FileJob *job)
     return need(c, st, (words <= HEAP_LARGE_WORDS ? words : 0) + FILE_SMALL_WORDS);
 }
 
-/* ---- long contents, lists ------------------------------------------------------------------------- */
+/* ---- long contents, lists ------------------------------------------------------------------- */
 
 static size_t count_names(const Buf *list)
 {
@@ -192,12 +193,15 @@ static PrimStatus begin_copy_out(PrimCall *c, FileJob *job)
     return PRIM_OK;
 }
 
-static FileJob *job_of_handle(Value handle) { return (FileJob *)(uintptr_t)obj_of(handle)->words[0]; }
+static FileJob *job_of_handle(Value handle)
+{
+    return (FileJob *)(uintptr_t)obj_of(handle)->words[0];
+}
 
 static void copy_piece(PrimCall *c, const FileJob *job, Value target)
 {
-    uint8_t *room = gives_bytes(job) ? obj_bytes(obj_of(target))
-                                     : (uint8_t *)(uintptr_t)str_view(target).data;
+    uint8_t *room =
+        gives_bytes(job) ? obj_bytes(obj_of(target)) : (uint8_t *)(uintptr_t)str_view(target).data;
     size_t left = job->data.len - c->resume->b;
     size_t n = left < FILE_PIECE ? left : FILE_PIECE;
     memcpy(room + c->resume->b, job->data.data + c->resume->b, n);
@@ -243,7 +247,7 @@ static PrimStatus copy_out(PrimCall *c)
     return st;
 }
 
-/* ---- what the dirty thread has found ---------------------------------------------------------------- */
+/* ---- what the dirty thread has found -------------------------------------------------------- */
 
 static PrimStatus answer_text(PrimCall *c, const char *text, size_t n, bool wrapped)
 {
@@ -289,7 +293,7 @@ static PrimStatus job_done(PrimCall *c)
     return st;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static PrimStatus submit(PrimCall *c, FileJob *job)
 {
@@ -415,7 +419,7 @@ PrimStatus prim_file_tail(PrimCall *c)
     return submit_or_fail(c, job);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool contents_of(PrimCall *c, StrView *out)
 {
@@ -506,8 +510,8 @@ PrimStatus prim_file_write_mode(PrimCall *c)
         static const char text[] = "writeFileContents:contents:mode: requires an integer mode";
         return answer_failure_text(c, text, sizeof text - 1);
     }
-    return file_write(c, FILE_OP_WRITE, "writeFileContents:contents:mode:",
-                      value_as_int(c->args[3]) & 07777);
+    return file_write(c, FILE_OP_WRITE,
+                      "writeFileContents:contents:mode:", value_as_int(c->args[3]) & 07777);
 }
 
 PrimStatus prim_file_append(PrimCall *c)
@@ -515,7 +519,7 @@ PrimStatus prim_file_append(PrimCall *c)
     return file_write(c, FILE_OP_APPEND, "appendToFile:contents:", -1);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------ */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static PrimStatus answer_part(PrimCall *c, PathText (*part)(const char *path, size_t n))
 {

@@ -2,9 +2,9 @@
 /* prims_process.c - forking, sending, receiving, waiting, ending.
  *
  * A primitive that waits returns PRIM_PARK and is called again after every wake-up, whatever the
- * reason was; c->resume.a remembers what it has already started. It clears resume before it answers.
- * Before it parks it looks whether an exit signal came with the last signals: then it yields, and the
- * interpreter delivers that.
+ * reason was; c->resume.a remembers what it has already started. It clears resume before it
+ * answers. Before it parks it looks whether an exit signal came with the last signals: then it
+ * yields, and the interpreter delivers that.
  * Threads: the owner of the process, inside its scheduler's epoch section. */
 #include "process.h"
 
@@ -57,10 +57,7 @@ static PrimStatus park(PrimCall *c, ProcessWait why)
     return PRIM_PARK;
 }
 
-static void charge_copy(PrimCall *c)
-{
-    prim_charge(c, actor_of(c)->copied_words / 16 + 1);
-}
+static void charge_copy(PrimCall *c) { prim_charge(c, actor_of(c)->copied_words / 16 + 1); }
 
 /* A copy that did not work. */
 static PrimStatus copy_failed(PrimCall *c, Status status, Value culprit)
@@ -74,7 +71,7 @@ static PrimStatus copy_failed(PrimCall *c, Status status, Value culprit)
     return prim_status(c, status, 0);
 }
 
-/* ---- forking ---------------------------------------------------------------------------------- */
+/* ---- forking -------------------------------------------------------------------------------- */
 
 /* Block and argument as one graph, so that what they share stays shared. Never in any heap: the
  * copier reads it like an Array of the forker's. */
@@ -152,7 +149,7 @@ PrimStatus prim_block_fork_with_at(PrimCall *c)
     return fork_block(c, 1, c->args[1], value_is_int(c->args[2]) ? value_as_int(c->args[2]) : -1);
 }
 
-/* ---- the running process ------------------------------------------------------------------------ */
+/* ---- the running process -------------------------------------------------------------------- */
 
 PrimStatus prim_process_current(PrimCall *c) { return prim_ok(c, c->process->pid); }
 
@@ -207,7 +204,7 @@ PrimStatus prim_process_exit_now(PrimCall *c)
     return PRIM_EXIT;
 }
 
-/* ---- process-local storage ------------------------------------------------------------------------ */
+/* ---- process-local storage ------------------------------------------------------------------ */
 
 PrimStatus prim_process_dictionary(PrimCall *c)
 {
@@ -241,7 +238,7 @@ PrimStatus prim_process_set_bindings(PrimCall *c)
     return prim_self(c);
 }
 
-/* ---- messages -------------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 static PrimStatus send(PrimCall *c, Value selector, Value payload)
 {
@@ -279,8 +276,8 @@ static Value take_message(PrimCall *c, PrimStatus *st)
     *st = PRIM_YIELD;
     if (!fetch(c))
         return VALUE_NONE;
-    /* Adopted messages are memory that only a collection gives back, and a loop that does nothing but
-     * receive would never ask for one. Once per message, in case it does not help. */
+    /* Adopted messages are memory that only a collection gives back, and a loop that does nothing
+     * but receive would never ask for one. Once per message, in case it does not help. */
     if (heap_wants_collection(c->heap) && !c->resume->b) {
         c->resume->b = 1;
         *st = prim_gc(c, 0);
@@ -340,7 +337,7 @@ PrimStatus prim_process_receive_for(PrimCall *c)
     return park(c, PROCESS_WAIT_RECEIVE);
 }
 
-/* ---- ends of others ---------------------------------------------------------------------------------- */
+/* ---- ends of others ------------------------------------------------------------------------- */
 
 /* Waits for the end of args[0]. PRIM_OK: *reason and *result are set; a reason of nil: it has left
  * no word and its place is taken. */
@@ -442,7 +439,7 @@ PrimStatus prim_process_is_alive(PrimCall *c)
     return prim_ok(c, value_bool(process_is_alive(actor_of(c)->node, c->args[0])));
 }
 
-/* ---- ending others --------------------------------------------------------------------------------------- */
+/* ---- ending others -------------------------------------------------------------------------- */
 
 static PrimStatus send_exit(PrimCall *c, Value reason, bool kill)
 {
@@ -464,12 +461,9 @@ static PrimStatus send_exit(PrimCall *c, Value reason, bool kill)
 
 PrimStatus prim_process_exit_other(PrimCall *c) { return send_exit(c, c->args[1], false); }
 
-PrimStatus prim_process_kill(PrimCall *c)
-{
-    return send_exit(c, value_symbol(SYM_KILLED), true);
-}
+PrimStatus prim_process_kill(PrimCall *c) { return send_exit(c, value_symbol(SYM_KILLED), true); }
 
-/* ---- looking at processes ----------------------------------------------------------------------------------- */
+/* ---- looking at processes ------------------------------------------------------------------- */
 
 PrimStatus prim_process_priority(PrimCall *c)
 {

@@ -19,7 +19,7 @@ static PrimStatus finish(PrimCall *c, Value answer)
     return prim_ok(c, answer);
 }
 
-/* ---- output ------------------------------------------------------------------------------------- */
+/* ---- output --------------------------------------------------------------------------------- */
 
 /* resume.a counts the bytes that have been taken: a long text goes in pieces. */
 static PrimStatus write_text(PrimCall *c, OutputStream stream, bool line)
@@ -33,8 +33,8 @@ static PrimStatus write_text(PrimCall *c, OutputStream stream, bool line)
         bool last = left < OUTPUT_BUFFER;
         size_t n = last ? left : OUTPUT_BUFFER;
         int error;
-        switch (output_put(o, stream, text.data + c->resume->a, n, last && line, c->process,
-                           &error)) {
+        switch (
+            output_put(o, stream, text.data + c->resume->a, n, last && line, c->process, &error)) {
         case OUTPUT_FAILED: return prim_plain_error(c, output_error_text(o, stream, error));
         case OUTPUT_FULL: c->process->wait = PROCESS_WAIT_OUTPUT; return PRIM_PARK;
         case OUTPUT_TAKEN: break;
@@ -53,7 +53,7 @@ PrimStatus prim_system_write_line(PrimCall *c) { return write_text(c, OUTPUT_STD
 PrimStatus prim_system_write_error(PrimCall *c) { return write_text(c, OUTPUT_STDERR, false); }
 PrimStatus prim_system_write_error_line(PrimCall *c) { return write_text(c, OUTPUT_STDERR, true); }
 
-/* ---- input -------------------------------------------------------------------------------------- */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 /* The Output is the VM's: there is nothing to free when the process dies. */
 static void input_forget(void *state) { (void)state; }
@@ -89,7 +89,7 @@ PrimStatus prim_system_read_line(PrimCall *c)
     return PRIM_DIRTY;
 }
 
-/* ---- time --------------------------------------------------------------------------------------- */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 PrimStatus prim_system_monotonic(PrimCall *c)
 {
@@ -106,7 +106,7 @@ PrimStatus prim_system_epoch(PrimCall *c)
     return prim_answer_int64(c, (int64_t)(env_wall_ns(c->vm->env) / UINT64_C(1000000000)));
 }
 
-/* ---- the operating system's process ------------------------------------------------------------- */
+/* ---- the operating system's process --------------------------------------------------------- */
 
 /* Bytes from outside as a String: what is not UTF-8 becomes U+FFFD. At most FOREIGN_MAX bytes. */
 #define FOREIGN_MAX 4096
@@ -227,9 +227,21 @@ PrimStatus prim_system_schedulers(PrimCall *c)
 
 /* In the order of System>>statistics in the library. */
 enum {
-    STAT_PROCESSES, STAT_POOL_LIVE, STAT_POOL_SLABS, STAT_BIG, STAT_SYMBOLS, STAT_SYMBOL_BYTES,
-    STAT_SWITCHES, STAT_HANDOVERS, STAT_STEALS, STAT_SLEEPS, STAT_WAKES, STAT_TIMERS, STAT_BUSY_NS,
-    STAT_IDLE_NS, STAT_COUNT
+    STAT_PROCESSES,
+    STAT_POOL_LIVE,
+    STAT_POOL_SLABS,
+    STAT_BIG,
+    STAT_SYMBOLS,
+    STAT_SYMBOL_BYTES,
+    STAT_SWITCHES,
+    STAT_HANDOVERS,
+    STAT_STEALS,
+    STAT_SLEEPS,
+    STAT_WAKES,
+    STAT_TIMERS,
+    STAT_BUSY_NS,
+    STAT_IDLE_NS,
+    STAT_COUNT
 };
 
 static void statistics_sum(Vm *vm, uint64_t *sums)
