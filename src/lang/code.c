@@ -3,8 +3,6 @@
  * Threads: constants and pure functions; a unit belongs to its owner. */
 #include "code.h"
 
-#include <stdlib.h>
-
 #include "arena.h"
 
 const OpInfo op_info[OP_COUNT] = {
@@ -55,6 +53,7 @@ void code_unit_free(CodeUnit *unit)
     LangArena *arena = unit->arena; /* the unit itself lives there */
     if (!arena)
         return;
+    LangAllocator allocator = arena->allocator;
     lang_arena_free(arena);
-    free(arena);
+    allocator.free(allocator.ctx, arena);
 }

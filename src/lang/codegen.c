@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* -- memory ----------------------------------------------------------------------------------- */
 
@@ -155,20 +154,30 @@ static CodeUnit *run_guarded(Codegen *c, const Job *job, bool *no_memory)
     return build(c, job);
 }
 
+/* The arena of a unit is itself a piece of memory; code_unit_free knows. NULL without memory. */
+static LangArena *new_arena(LangAllocator allocator)
+{
+    LangArena *arena = allocator.alloc(allocator.ctx, sizeof *arena);
+    if (arena)
+        lang_arena_init(arena, allocator, 0);
+    return arena;
+}
+
 static void free_arena(LangArena *arena)
 {
+    LangAllocator allocator = arena->allocator;
     lang_arena_free(arena);
-    free(arena);
+    allocator.free(allocator.ctx, arena);
 }
 
 typedef enum Outcome { RUN_DONE, RUN_FAILED, RUN_OVERFLOW, RUN_TOO_LONG, RUN_NO_MEMORY } Outcome;
 
 static Outcome run(const Job *job, uint32_t reg_vars_max, CodeUnit **unit, LangSpan *place)
 {
-    LangArena *out = malloc(sizeof *out);
+    LangAllocator allocator = job->diags->arena->allocator;
+    LangArena *out = new_arena(allocator);
     if (!out)
         return RUN_NO_MEMORY;
-    lang_arena_init(out, lang_allocator_malloc(), 0);
     Codegen c = {.out = out,
                  .env = job->env,
                  .diags = job->diags,
@@ -177,7 +186,7 @@ static Outcome run(const Job *job, uint32_t reg_vars_max, CodeUnit **unit, LangS
                  .mode = job->mode,
                  .top_level = job->kind == CODE_DOIT,
                  .source_start = job->source_start};
-    lang_arena_init(&c.scratch, lang_allocator_malloc(), 0);
+    lang_arena_init(&c.scratch, allocator, 0);
     bool no_memory = false;
     *unit = run_guarded(&c, job, &no_memory);
     lang_arena_free(&c.scratch);
@@ -220,10 +229,9 @@ static CodeUnit *compile(const Job *job)
 
 static CodeUnit *primitive_unit(const Job *job)
 {
-    Codegen c = {.out = malloc(sizeof(LangArena)), .diags = job->diags};
+    Codegen c = {.out = new_arena(job->diags->arena->allocator), .diags = job->diags};
     if (!c.out)
         goto no_memory;
-    lang_arena_init(c.out, lang_allocator_malloc(), 0);
     if (setjmp(c.no_memory)) {
         free_arena(c.out);
         goto no_memory;

@@ -3,6 +3,8 @@
  *
  * A unit owns all its memory (code_unit_free); it does not refer to the tree or the source. Errors
  * and warnings go to the diagnostics with file positions; with an error the answer is NULL.
+ * Memory comes from the allocator of the diagnostics' arena, which must outlive the unit; running
+ * out of it is an error like any other.
  * The trees are only borrowed, but their `tag` and `info` fields are overwritten.
  *
  * C stack: bounded by the nesting limit of the parse.

@@ -104,7 +104,7 @@ static Literal make_literal(Codegen *c, const AstNode *node)
     return lit;
 }
 
-static void load_literal(Codegen *c, const AstNode *node, uint32_t dest)
+void gen_constant(Codegen *c, const AstNode *node, uint32_t dest)
 {
     if (c->fn->dead)
         return;
@@ -131,7 +131,7 @@ static void gen_literal(Codegen *c, const AstNode *node, Want want)
         return;
     }
     uint32_t dest = gen_dest(c, want);
-    load_literal(c, node, dest);
+    gen_constant(c, node, dest);
     gen_done(c, dest, want);
 }
 
@@ -251,11 +251,23 @@ static uint32_t copy_to_top(Codegen *c, uint32_t reg)
     return emit_push(c);
 }
 
+uint32_t gen_loaded(const Codegen *c, const AstNode *node)
+{
+    const LoopConstants *loaded = c->fn->loaded;
+    for (uint32_t i = 0; loaded && i < loaded->count; i++)
+        if (scope_same_constant(loaded->nodes[i], node))
+            return c->fn->loaded_reg + i;
+    return 0;
+}
+
 uint32_t gen_operand(Codegen *c, AstNode *node, uint32_t until)
 {
     if (node->kind == AST_SELF || node->kind == AST_SUPER)
         return fn_self(c);
     Var *var = operand_var(c, node);
+    uint32_t loaded = gen_loaded(c, node);
+    if (loaded)
+        return loaded;
     if (!var)
         return gen_push(c, node);
     uint32_t reg = fn_var_register(c, var);
@@ -273,7 +285,11 @@ static Recv gen_recv(Codegen *c, AstNode *node)
     if (node->kind == AST_SELF)
         return (Recv){.kind = RECV_REG, .reg = fn_self(c)};
     if (node->kind == AST_INT)
-        return (Recv){.kind = RECV_INT, .value = node->as.integer.value};
+        return (Recv){
+            .kind = RECV_INT, .value = node->as.integer.value, .reg = gen_loaded(c, node)};
+    uint32_t loaded = gen_loaded(c, node);
+    if (loaded)
+        return (Recv){.kind = RECV_REG, .reg = loaded};
     Var *var = operand_var(c, node);
     if (var)
         return (Recv){
@@ -284,7 +300,9 @@ static Recv gen_recv(Codegen *c, AstNode *node)
 /* Loads a constant, and copies a variable that is assigned before the send happens. */
 static void settle_recv(Codegen *c, Recv *recv, uint32_t until)
 {
-    if (recv->kind == RECV_INT) {
+    if (recv->kind == RECV_INT && recv->reg) {
+        *recv = (Recv){.kind = RECV_REG, .reg = recv->reg};
+    } else if (recv->kind == RECV_INT) {
         emit_int(c, c->fn->top, recv->value);
         *recv = (Recv){.kind = RECV_TOP, .reg = emit_push(c)};
     } else if (recv->kind == RECV_REG && recv->var &&
@@ -434,71 +452,7 @@ static void gen_tail_call(Codegen *c, const AstMessage *message)
     gen_done(c, base, want_return());
 }
 
-/* -- selectors with instructions of their own ------------------------------------------------- */
-
-typedef enum SpecialKind {
-    SPECIAL_ARITH,
-    SPECIAL_UNARY,
-    SPECIAL_SAME,
-    SPECIAL_PUT,
-    SPECIAL_VALUE
-} SpecialKind;
-
-typedef struct Special {
-    const char *selector;
-    uint8_t length;
-    SpecialKind kind;
-    Opcode op;
-    Opcode with_constant; /* OP_COUNT: none */
-    Opcode with_jump;
-    Opcode constant_jump;
-} Special;
-
-#define NO OP_COUNT
-#define SPECIAL(text, kind, ...)                                                                   \
-    {                                                                                              \
-        text, sizeof text - 1, SPECIAL_##kind, __VA_ARGS__                                         \
-    }
-static const Special specials[] = {
-    SPECIAL("+", ARITH, OP_ADD, OP_ADDK, NO, NO),
-    SPECIAL("-", ARITH, OP_SUB, OP_SUBK, NO, NO),
-    SPECIAL("*", ARITH, OP_MUL, OP_MULK, NO, NO),
-    SPECIAL("/", ARITH, OP_DIV, NO, NO, NO),
-    SPECIAL("//", ARITH, OP_IDIV, OP_IDIVK, NO, NO),
-    SPECIAL("\\\\", ARITH, OP_MOD, OP_MODK, NO, NO),
-    SPECIAL("<", ARITH, OP_LT, OP_LTK, OP_LTJ, OP_LTKJ),
-    SPECIAL(">", ARITH, OP_GT, OP_GTK, OP_GTJ, OP_GTKJ),
-    SPECIAL("<=", ARITH, OP_LE, OP_LEK, OP_LEJ, OP_LEKJ),
-    SPECIAL(">=", ARITH, OP_GE, OP_GEK, OP_GEJ, OP_GEKJ),
-    SPECIAL("=", ARITH, OP_EQ, OP_EQK, OP_EQJ, OP_EQKJ),
-    SPECIAL("~=", ARITH, OP_NE, OP_NEK, OP_NEJ, OP_NEKJ),
-    SPECIAL("==", SAME, OP_SAME, NO, OP_SAMEJ, NO),
-    SPECIAL("~~", SAME, OP_NOTSAME, NO, NO, NO),
-    SPECIAL("at:", ARITH, OP_AT, NO, NO, NO),
-    SPECIAL("at:put:", PUT, OP_PUTAT, NO, NO, NO),
-    SPECIAL("value", VALUE, OP_SENDVALUE, NO, NO, NO),
-    SPECIAL("value:", VALUE, OP_SENDVALUE, NO, NO, NO),
-    SPECIAL("value:value:", VALUE, OP_SENDVALUE, NO, NO, NO),
-    SPECIAL("value:value:value:", VALUE, OP_SENDVALUE, NO, NO, NO),
-    SPECIAL("value:value:value:value:", VALUE, OP_SENDVALUE, NO, NO, NO),
-    SPECIAL("size", UNARY, OP_SIZE, NO, NO, NO),
-    SPECIAL("isNil", UNARY, OP_ISNIL, NO, OP_ISNILJ, NO),
-    SPECIAL("notNil", UNARY, OP_NOTNIL, NO, OP_NOTNILJ, NO),
-    SPECIAL("not", UNARY, OP_NOT, NO, NO, NO),
-    SPECIAL("bitAnd:", ARITH, OP_BITAND, OP_BITANDK, NO, NO),
-    SPECIAL("bitOr:", ARITH, OP_BITOR, NO, NO, NO),
-    SPECIAL("bitXor:", ARITH, OP_BITXOR, NO, NO, NO),
-    SPECIAL("bitShift:", ARITH, OP_BITSHIFT, NO, NO, NO),
-};
-
-static const Special *find_special(LangText selector)
-{
-    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
-        if (specials[i].length == selector.len &&
-            memcmp(specials[i].selector, selector.ptr, selector.len) == 0)
-            return &specials[i];
-    return NULL;
-}
+/* -- instructions instead of sends ------------------------------------------------------------- */
 
 /* A fused comparison has been emitted: the JMPF it belongs to, and the other sense around it. */
 static void finish_fused(Codegen *c, uint32_t reg, Want want)
@@ -513,11 +467,6 @@ static void finish_fused(Codegen *c, uint32_t reg, Want want)
     emit_label(c, &skip);
 }
 
-static bool fits_constant(const AstNode *node)
-{
-    return node->kind == AST_INT && node->as.integer.value >= -128 && node->as.integer.value <= 127;
-}
-
 /* Instructions that read their operands anywhere and, but for ==, fall back to a send. `bottom` is
  * the scratch register everything above may be dropped to. */
 static void gen_operation(Codegen *c, const Special *special, Recv recv, uint32_t bottom,
@@ -527,12 +476,12 @@ static void gen_operation(Codegen *c, const Special *special, Recv recv, uint32_
     uint32_t operand = 0;
     if (message->args.count) {
         AstNode *arg = message->args.items[0];
-        constant = special->with_constant != NO && fits_constant(arg);
+        constant = special_takes_constant(special, arg);
         operand = constant ? (uint8_t)arg->as.integer.value : gen_operand(c, arg, 0);
     }
     Opcode plain = constant ? special->with_constant : special->op;
     Opcode fused = constant ? special->constant_jump : special->with_jump;
-    bool branch = want.kind == WANT_BRANCH && fused != NO;
+    bool branch = want.kind == WANT_BRANCH && fused != OP_COUNT;
     uint32_t dest = emit_reg(c, want.kind == WANT_INTO ? want.dest : bottom);
     uint32_t d = 0;
     if (special->kind != SPECIAL_SAME) {
@@ -583,6 +532,7 @@ static bool fold(Recv *recv, const AstMessage *message)
     if (!value_int_fits(result))
         return false;
     recv->value = result;
+    recv->reg = 0;
     return true;
 }
 
@@ -601,7 +551,7 @@ static void gen_message(Codegen *c, Recv recv, const AstMessage *message, uint32
         gen_tail_call(c, message);
         return;
     }
-    const Special *special = find_special(message->selector);
+    const Special *special = special_find(message->selector);
     bool fits = fn->unit->nics < IC_LIMIT;
     if (special && special->kind == SPECIAL_PUT)
         fits = fn->unit->nics < PUT_IC_LIMIT;
@@ -705,8 +655,8 @@ static bool is_boolean(const AstNode *node)
         AstNodeList body = node->as.send.message.args.items[0]->as.block->statements;
         return body.count && is_boolean(body.items[body.count - 1]);
     }
-    const Special *special = find_special(node->as.send.message.selector);
-    return special && (special->with_jump != NO || special->op == OP_NOTSAME);
+    const Special *special = special_find(node->as.send.message.selector);
+    return special && (special->with_jump != OP_COUNT || special->op == OP_NOTSAME);
 }
 
 /* `x not` in a condition only turns the jump round. */

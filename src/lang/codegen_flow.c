@@ -110,6 +110,32 @@ static void gen_and_or(Codegen *c, AstNode *receiver, bool stop, AstNode *block,
     emit_label(c, &end);
 }
 
+/* -- constants of loops ----------------------------------------------------------------------- */
+
+/* At the entry of an outermost loop its constants go to registers. */
+static bool load_constants(Codegen *c, const AstNode *block)
+{
+    Fn *fn = c->fn;
+    const LoopConstants *constants = ((const Scope *)block->as.block->info)->constants;
+    if (!constants || fn->spills || fn->dead)
+        return false;
+    uint32_t first = fn->top;
+    for (uint32_t i = 0; i < constants->count; i++) {
+        gen_constant(c, constants->nodes[i], emit_reg(c, fn->top));
+        emit_push(c);
+    }
+    fn->loaded = constants;
+    fn->loaded_reg = first;
+    return true;
+}
+
+static void leave_constants(Codegen *c, bool loaded, uint32_t top)
+{
+    if (loaded)
+        c->fn->loaded = NULL;
+    c->fn->top = top;
+}
+
 /* -- conditional loops ------------------------------------------------------------------------ */
 
 static void loop_back(Codegen *c, uint32_t start)
@@ -122,21 +148,27 @@ static void loop_back(Codegen *c, uint32_t start)
 static void gen_while(Codegen *c, AstNode *condition, bool sense, AstNode *body, Want want)
 {
     Label end = {0};
+    uint32_t saved = c->fn->top;
+    bool loaded = load_constants(c, condition);
     uint32_t start = emit_here(c);
     gen_body(c, condition, want_branch(!sense, &end));
     if (body)
         gen_body(c, body, want_effect());
     loop_back(c, start);
     emit_label(c, &end);
+    leave_constants(c, loaded, saved);
     if (!c->fn->dead)
         gen_nil(c, want);
 }
 
 static void gen_repeat(Codegen *c, AstNode *body)
 {
+    uint32_t saved = c->fn->top;
+    bool loaded = load_constants(c, body);
     uint32_t start = emit_here(c);
     gen_body(c, body, want_effect());
     loop_back(c, start);
+    leave_constants(c, loaded, saved);
 }
 
 /* -- counting loops --------------------------------------------------------------------------- */
@@ -357,6 +389,7 @@ static void gen_counting_loop(Codegen *c, AstNode *node, InlineKind kind, Want w
     if (kind == INLINE_TO_BY_DO)
         loop.step = args.items[1]->as.integer.value;
     Label end = {0};
+    bool loaded = load_constants(c, args.items[args.count - 1]);
     loop_begin(c, &loop, want.kind != WANT_EFFECT);
     if (!fn->dead) {
         loop_guard(c, &loop);
@@ -370,7 +403,7 @@ static void gen_counting_loop(Codegen *c, AstNode *node, InlineKind kind, Want w
     }
     if (!fn->dead)
         gen_done(c, loop.result, want);
-    fn->top = saved;
+    leave_constants(c, loaded, saved);
 }
 
 /* -- dispatch --------------------------------------------------------------------------------- */

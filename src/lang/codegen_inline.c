@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codegen_inline.c - which sends the compiler turns into control flow of its own.
+/* codegen_inline.c - which sends the compiler turns into control flow of its own, and which have an
+ * instruction of their own.
  *
  * Beyond the conditionals and loops that programs may rely on, loops over SmallIntegers are inlined
  * behind a guard (M6). Each guarded loop has a second version of its body for the other case; in
@@ -108,4 +109,60 @@ InlineKind scope_inline_kind(const Fn *fn, const AstNode *node)
             return kind;
     }
     return send->message.kind == AST_KEYWORD ? inline_keyword(fn, node) : INLINE_NONE;
+}
+
+/* -- selectors with instructions of their own ------------------------------------------------- */
+
+#define NO OP_COUNT
+#define SPECIAL(text, kind, ...)                                                                   \
+    {                                                                                              \
+        text, sizeof text - 1, SPECIAL_##kind, __VA_ARGS__                                         \
+    }
+static const Special specials[] = {
+    SPECIAL("+", ARITH, OP_ADD, OP_ADDK, NO, NO),
+    SPECIAL("-", ARITH, OP_SUB, OP_SUBK, NO, NO),
+    SPECIAL("*", ARITH, OP_MUL, OP_MULK, NO, NO),
+    SPECIAL("/", ARITH, OP_DIV, NO, NO, NO),
+    SPECIAL("//", ARITH, OP_IDIV, OP_IDIVK, NO, NO),
+    SPECIAL("\\\\", ARITH, OP_MOD, OP_MODK, NO, NO),
+    SPECIAL("<", ARITH, OP_LT, OP_LTK, OP_LTJ, OP_LTKJ),
+    SPECIAL(">", ARITH, OP_GT, OP_GTK, OP_GTJ, OP_GTKJ),
+    SPECIAL("<=", ARITH, OP_LE, OP_LEK, OP_LEJ, OP_LEKJ),
+    SPECIAL(">=", ARITH, OP_GE, OP_GEK, OP_GEJ, OP_GEKJ),
+    SPECIAL("=", ARITH, OP_EQ, OP_EQK, OP_EQJ, OP_EQKJ),
+    SPECIAL("~=", ARITH, OP_NE, OP_NEK, OP_NEJ, OP_NEKJ),
+    SPECIAL("==", SAME, OP_SAME, NO, OP_SAMEJ, NO),
+    SPECIAL("~~", SAME, OP_NOTSAME, NO, NO, NO),
+    SPECIAL("at:", ARITH, OP_AT, NO, NO, NO),
+    SPECIAL("at:put:", PUT, OP_PUTAT, NO, NO, NO),
+    SPECIAL("value", VALUE, OP_SENDVALUE, NO, NO, NO),
+    SPECIAL("value:", VALUE, OP_SENDVALUE, NO, NO, NO),
+    SPECIAL("value:value:", VALUE, OP_SENDVALUE, NO, NO, NO),
+    SPECIAL("value:value:value:", VALUE, OP_SENDVALUE, NO, NO, NO),
+    SPECIAL("value:value:value:value:", VALUE, OP_SENDVALUE, NO, NO, NO),
+    SPECIAL("size", UNARY, OP_SIZE, NO, NO, NO),
+    SPECIAL("isNil", UNARY, OP_ISNIL, NO, OP_ISNILJ, NO),
+    SPECIAL("notNil", UNARY, OP_NOTNIL, NO, OP_NOTNILJ, NO),
+    SPECIAL("not", UNARY, OP_NOT, NO, NO, NO),
+    SPECIAL("bitAnd:", ARITH, OP_BITAND, OP_BITANDK, NO, NO),
+    SPECIAL("bitOr:", ARITH, OP_BITOR, NO, NO, NO),
+    SPECIAL("bitXor:", ARITH, OP_BITXOR, NO, NO, NO),
+    SPECIAL("bitShift:", ARITH, OP_BITSHIFT, NO, NO, NO),
+};
+#undef SPECIAL
+#undef NO
+
+const Special *special_find(LangText selector)
+{
+    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
+        if (specials[i].length == selector.len &&
+            memcmp(specials[i].selector, selector.ptr, selector.len) == 0)
+            return &specials[i];
+    return NULL;
+}
+
+bool special_takes_constant(const Special *special, const AstNode *arg)
+{
+    return special->with_constant != OP_COUNT && arg->kind == AST_INT &&
+           arg->as.integer.value >= -128 && arg->as.integer.value <= 127;
 }

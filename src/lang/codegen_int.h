@@ -28,9 +28,10 @@
 #include "codegen.h"
 
 enum {
-    CG_CAPTURES_MAX = 32,     /* more captured variables travel in one Array */
-    CG_GUARDED_LOOPS_MAX = 6, /* nesting of inlined loops with a fallback: bounds code size */
-    CG_MKARR_MAX = 24,        /* longer { } are built in pieces */
+    CG_CAPTURES_MAX = 32,      /* more captured variables travel in one Array */
+    CG_GUARDED_LOOPS_MAX = 6,  /* nesting of inlined loops with a fallback: bounds code size */
+    CG_LOOP_CONSTANTS_MAX = 8, /* constants of a loop that are kept in registers */
+    CG_MKARR_MAX = 24,         /* longer { } are built in pieces */
     CG_REGISTERS = CODE_MAX_REGISTERS - 3, /* every safepoint has H + 3 <= nregs */
     CG_SEQ_SHIFT = 5, /* AstNode.tag = InlineKind | assignments so far << CG_SEQ_SHIFT */
     CG_KIND_MASK = (1 << CG_SEQ_SHIFT) - 1
@@ -101,11 +102,18 @@ struct Var {
     uint32_t index;
 };
 
+/* Constants used as operands inside a loop; they are loaded before it. */
+typedef struct LoopConstants {
+    const AstNode *nodes[CG_LOOP_CONSTANTS_MAX];
+    uint32_t count;
+} LoopConstants;
+
 /* The variables of a function body or of an inlined block. */
 typedef struct Scope {
     Fn *fn;
     Var **vars;
     uint32_t count, room;
+    LoopConstants *constants; /* body of an outermost loop: what it uses, or NULL */
     uint32_t saved_top, saved_spill, saved_reg_vars; /* while code for it is generated */
 } Scope;
 
@@ -154,12 +162,15 @@ struct Fn {
     uint32_t loop_depth, guarded_depth;
     uint32_t *loop_starts; /* assignment count at entry of each open loop */
     uint32_t loop_starts_room;
+    LoopConstants *constants; /* of the outermost open loop */
     /* code generation */
     CodeUnit *unit;
     uint32_t top, max;
     bool dead; /* no path leads to the place where code is emitted now */
     uint32_t self_reg, home_reg, pack_reg, captures_reg, spill_reg;
     bool spills;
+    const LoopConstants *loaded; /* constants in registers from `loaded_reg` on, or NULL */
+    uint32_t loaded_reg;
     uint32_t spill_pc, spill_top, spill_max, reg_vars;
     uint32_t instr_room, literals_room, ics_room, globals_room, blocks_room, lines_room;
     Snippet *snippets;
@@ -181,11 +192,31 @@ typedef struct Want {
 /* A receiver that has been evaluated. */
 typedef struct Recv {
     enum { RECV_REG, RECV_TOP, RECV_INT, RECV_SUPER } kind;
-    uint32_t reg;  /* REG: a register below top that is left alone; TOP: the topmost scratch */
+    uint32_t reg;  /* REG: a register below top that is left alone; TOP: the topmost scratch;
+                      INT: where it is loaded already, or 0 */
     int64_t value; /* INT: not loaded yet */
     Var *var;      /* REG: the variable that lives there, or NULL */
     uint32_t seq;  /* REG: assignments made before it was read */
 } Recv;
+
+/* A selector with instructions of its own. */
+typedef enum SpecialKind {
+    SPECIAL_ARITH,
+    SPECIAL_UNARY,
+    SPECIAL_SAME,
+    SPECIAL_PUT,
+    SPECIAL_VALUE
+} SpecialKind;
+
+typedef struct Special {
+    const char *selector;
+    uint8_t length;
+    SpecialKind kind;
+    Opcode op;
+    Opcode with_constant; /* OP_COUNT: none */
+    Opcode with_jump;
+    Opcode constant_jump;
+} Special;
 
 typedef struct CaptureSlot { /* of the table (function, variable) -> index in fn->captures */
     Fn *fn;
@@ -267,6 +298,10 @@ static inline uint32_t scope_seq(const AstNode *node) { return node->tag >> CG_S
 InlineKind scope_inline_kind(const Fn *fn, const AstNode *node);
 bool scope_loop_is_guarded(const AstNode *node, InlineKind kind);
 
+const Special *special_find(LangText selector); /* NULL: none */
+/* The argument can be part of the instruction. */
+bool special_takes_constant(const Special *special, const AstNode *arg);
+
 /* -- emission (codegen_emit.c) -- */
 void emit_begin(Codegen *c, Fn *fn);
 void emit_end(Codegen *c, Fn *fn);
@@ -322,6 +357,11 @@ uint32_t gen_push(Codegen *c, AstNode *node); /* onto the scratch stack */
  * `until` is copied. */
 uint32_t gen_operand(Codegen *c, AstNode *node, uint32_t until);
 void gen_inlined(Codegen *c, AstNode *node, Want want);
+void gen_constant(Codegen *c, const AstNode *node, uint32_t dest); /* loads a literal */
+/* Register of a constant that was loaded before the loop, or 0. */
+uint32_t gen_loaded(const Codegen *c, const AstNode *node);
+/* Two literals that may share a register. */
+bool scope_same_constant(const AstNode *a, const AstNode *b);
 static inline Want want_effect(void) { return (Want){.kind = WANT_EFFECT}; }
 static inline Want want_into(uint32_t dest) { return (Want){.kind = WANT_INTO, .dest = dest}; }
 static inline Want want_return(void) { return (Want){.kind = WANT_RETURN}; }

@@ -492,10 +492,64 @@ static void walk_inlined(Codegen *c, AstNode *node)
 static void loop_enter(Codegen *c)
 {
     Fn *fn = c->fn;
+    if (fn->loop_depth == 0)
+        fn->constants = cg_alloc(c, &c->scratch, 1, sizeof *fn->constants);
     *CG_PUSH(c, &c->scratch, fn->loop_starts, fn->loop_depth, fn->loop_starts_room) = c->seq;
 }
 
-static void loop_leave(Codegen *c) { c->fn->loop_depth--; }
+/* `block` is where code generation will find the constants of an outermost loop. */
+static void loop_leave(Codegen *c, const AstNode *block)
+{
+    Fn *fn = c->fn;
+    if (--fn->loop_depth)
+        return;
+    Scope *scope = block->as.block->info;
+    if (fn->constants->count)
+        scope->constants = fn->constants;
+    fn->constants = NULL;
+}
+
+bool scope_same_constant(const AstNode *a, const AstNode *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case AST_INT: return a->as.integer.value == b->as.integer.value;
+    case AST_FLOAT: return memcmp(&a->as.real.value, &b->as.real.value, sizeof(double)) == 0;
+    case AST_CHAR: return a->as.character == b->as.character;
+    default: return a->kind == AST_NIL || a->kind == AST_TRUE || a->kind == AST_FALSE;
+    }
+}
+
+static void note_constant(Codegen *c, const AstNode *node)
+{
+    LoopConstants *constants = c->fn->constants;
+    if (!scope_same_constant(node, node)) /* no constant, or one with an identity */
+        return;
+    for (uint32_t i = 0; i < constants->count; i++)
+        if (scope_same_constant(constants->nodes[i], node))
+            return;
+    if (constants->count < CG_LOOP_CONSTANTS_MAX)
+        constants->nodes[constants->count++] = node;
+}
+
+/* In a loop: operands that are constants are worth a register of their own. */
+static void note_operands(Codegen *c, const AstNode *node)
+{
+    if (!c->fn->loop_depth || node->kind != AST_SEND || node->as.send.is_super)
+        return;
+    const AstSend *send = &node->as.send;
+    const AstNodeList args = send->message.args;
+    const Special *special = special_find(send->message.selector);
+    if (!special || special->kind == SPECIAL_VALUE || special->kind == SPECIAL_UNARY)
+        return;
+    if (send->receiver->kind == AST_INT && args.items[0]->kind == AST_INT)
+        return; /* may be folded */
+    note_constant(c, send->receiver);
+    for (uint32_t i = 0; i < args.count; i++)
+        if (!special_takes_constant(special, args.items[i]))
+            note_constant(c, args.items[i]);
+}
 
 static void walk_while(Codegen *c, AstNode *node)
 {
@@ -504,7 +558,7 @@ static void walk_while(Codegen *c, AstNode *node)
     walk_inlined(c, send->receiver);
     if (send->message.args.count)
         walk_inlined(c, send->message.args.items[0]);
-    loop_leave(c);
+    loop_leave(c, send->receiver);
 }
 
 static void walk_counting_loop(Codegen *c, AstNode *node, InlineKind kind)
@@ -516,7 +570,7 @@ static void walk_counting_loop(Codegen *c, AstNode *node, InlineKind kind)
     c->fn->guarded_depth += guarded;
     loop_enter(c);
     walk_inlined(c, args.items[args.count - 1]);
-    loop_leave(c);
+    loop_leave(c, args.items[args.count - 1]);
     c->fn->guarded_depth -= guarded;
 }
 
@@ -552,6 +606,7 @@ static void walk_message(Codegen *c, AstNode *node)
                 walk_args(c, node->as.cascade.messages[i].args);
         } else {
             walk_args(c, node->as.send.message.args);
+            note_operands(c, node);
         }
         break;
     case INLINE_WHILE_TRUE:

@@ -42,6 +42,14 @@ static void put_text(LangSink sink, Bytes text)
         put(sink, "...");
 }
 
+/* A point or an exponent tells it from an integer. */
+static void put_float(LangSink sink, double number)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.17g", number);
+    put(sink, "%s%s", text, strpbrk(text, ".en") ? "" : ".0");
+}
+
 static void put_literal(LangSink sink, const Literal *lit)
 {
     switch (lit->kind) {
@@ -54,7 +62,7 @@ static void put_literal(LangSink sink, const Literal *lit)
             put(sink, "%dr", lit->radix);
         put_text(sink, lit->text);
         break;
-    case LIT_FLOAT: put(sink, "%.17g", lit->number); break;
+    case LIT_FLOAT: put_float(sink, lit->number); break;
     case LIT_CHAR: put(sink, "$%" PRId64, lit->integer); break;
     case LIT_STRING:
         put(sink, "'");

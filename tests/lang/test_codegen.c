@@ -1180,6 +1180,102 @@ static void fallback_code_stays_linear(void **state)
                 "]\n");
 }
 
+static void constants_of_loops_are_loaded_once(void **state)
+{
+    (void)state;
+    expect_code(AS_METHOD,
+                "foo: b | x | x := 0.0. [x < 10.0] whileTrue: [b at: 1 put: true. x := "
+                "2.0 * x]. ^x = 2.0",
+                "LDLIT r4 0.0\n"
+                "LDLIT r5 10.0\n"
+                "LDI r6 1\n"
+                "LDTRUE r7\n"
+                "LDLIT r8 2.0\n"
+                "LTJ r9 r4 r5 h9\n"
+                "JMPF r9 ->10 h10\n"
+                "PUTAT r9 r1 r6 r7 h9\n"
+                "MUL r4 r8 r4 h9\n"
+                "LOOP ->5 h9\n"
+                "LDLIT r5 2.0\n"
+                "EQ r5 r4 r5 h6\n"
+                "RET r5\n");
+    expect_code(AS_METHOD,
+                "foo: n 1 to: n do: [:i | 1 to: n do: [:j | p := p - 1000. q := 1000 + "
+                "p]]",
+                "LDI r4 1000\n"
+                "LDI r5 1\n"
+                "MOVE r6 r1\n"
+                "JINT2 r5 r6 ->25\n"
+                "LEJ r7 r5 r6 h7\n"
+                "JMPF r7 ->19 h8\n"
+                "LDI r7 1\n"
+                "MOVE r8 r1\n"
+                "JINT2 r7 r8 ->20\n"
+                "LEJ r9 r7 r8 h9\n"
+                "JMPF r9 ->18 h10\n"
+                "GETF r9 r0 0\n"
+                "SUB r9 r9 r4 h10\n"
+                "SETF r0 r9 0 h10\n"
+                "GETF r9 r0 0\n"
+                "ADD r9 r4 r9 h10\n"
+                "SETF r0 r9 1 h10\n"
+                "FORLOOP r7 by 1 ->11 h9\n"
+                "FORLOOP r5 by 1 ->6 h7\n"
+                "RETSELF\n"
+                "MOVE r9 r7\n"
+                "MOVE r10 r8\n"
+                "MKBLK r11 block 0 [r0] h11\n"
+                "SEND r9 r9/2 #to:do:\n"
+                "JMP ->18\n"
+                "MOVE r7 r5\n"
+                "MOVE r8 r6\n"
+                "MKBLK r9 block 1 [r0 r1] h9\n"
+                "SEND r7 r7/2 #to:do:\n"
+                "RETSELF\n"
+                "[\n"
+                "GETF r5 r4 0\n"
+                "LDI r6 1000\n"
+                "SUB r5 r5 r6 h7\n"
+                "SETF r4 r5 0 h6\n"
+                "LDI r5 1000\n"
+                "GETF r6 r4 0\n"
+                "ADD r5 r5 r6 h7\n"
+                "SETF r4 r5 1 h6\n"
+                "RET r5\n"
+                "]\n"
+                "[\n"
+                "LDI r6 1\n"
+                "MOVE r7 r5\n"
+                "MKBLK r8 block 0 [r4] h8\n"
+                "SEND r6 r6/2 #to:do:\n"
+                "RET r6\n"
+                "[\n"
+                "GETF r5 r4 0\n"
+                "LDI r6 1000\n"
+                "SUB r5 r5 r6 h7\n"
+                "SETF r4 r5 0 h6\n"
+                "LDI r5 1000\n"
+                "GETF r6 r4 0\n"
+                "ADD r5 r5 r6 h7\n"
+                "SETF r4 r5 1 h6\n"
+                "RET r5\n"
+                "]\n"
+                "]\n");
+    expect_code(AS_METHOD, "foo: n [n > 500] whileTrue: [p bar: 500. q := p at: 'x']",
+                "LDI r4 500\n"
+                "GTJ r5 r1 r4 h5\n"
+                "JMPF r5 ->11 h6\n"
+                "GETF r5 r0 0\n"
+                "LDI r6 500\n"
+                "SEND r5 r5/1 #bar:\n"
+                "GETF r5 r0 0\n"
+                "LDLIT r6 'x'\n"
+                "AT r5 r5 r6 h7\n"
+                "SETF r0 r5 1 h6\n"
+                "LOOP ->1 h5\n"
+                "RETSELF\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1205,6 +1301,7 @@ int main(void)
         cmocka_unit_test(script_variables_are_temporaries),
         cmocka_unit_test(evaluated_text_shares_undeclared_names),
         cmocka_unit_test(fallback_code_stays_linear),
+        cmocka_unit_test(constants_of_loops_are_loaded_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

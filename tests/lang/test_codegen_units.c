@@ -241,6 +241,64 @@ static void too_deep_expressions_are_refused(void **state)
     free(b.bytes);
 }
 
+/* Refuses every request from a certain one on; counts what is out. */
+typedef struct Miser {
+    int left, out;
+} Miser;
+
+static void *miser_alloc(void *ctx, size_t bytes)
+{
+    Miser *m = ctx;
+    if (m->left-- <= 0)
+        return NULL;
+    m->out++;
+    return malloc(bytes);
+}
+
+static void miser_free(void *ctx, void *memory)
+{
+    Miser *m = ctx;
+    m->out -= memory != NULL;
+    free(memory);
+}
+
+static void running_out_of_memory_is_an_error_like_any_other(void **state)
+{
+    (void)state;
+    Buffer b = {0};
+    LangParse parse;
+    CompileEnv env = world_env();
+    buffer_put(&b, "foo: x ");
+    buffer_repeat(&b, "1 to: x do: [:i | | t | self bar: [t := i]]. #(1 'a'). #{1 -> x}. ", 300);
+    assert_true(lang_parse_method(&parse, b.bytes, b.len, NULL));
+    Miser miser = {0};
+    LangAllocator allocator = {miser_alloc, miser_free, &miser};
+    CodeUnit *unit = NULL;
+    int refused = 0;
+    for (int allowed = 0; !unit; allowed++, refused++) {
+        LangArena arena;
+        DiagList diags;
+        lang_arena_init(&arena, allocator, 0);
+        diag_init(&diags, &arena);
+        miser.left = allowed;
+        unit = compile_method(parse.method, &env, &diags);
+        assert_int_equal(diags.errors, unit == NULL);
+        if (!unit)
+            assert_true(diags.items[0].message.len > 0);
+        miser.left = 1 << 20;
+        lang_arena_free(&arena);
+        if (!unit)
+            assert_int_equal(miser.out, 0);
+        assert_true(allowed < 10000);
+    }
+    assert_true(refused > 5);
+    expect_verified(unit, "(generated)");
+    code_unit_free(unit);
+    assert_int_equal(miser.out, 0);
+    lang_parse_free(&parse);
+    free(b.bytes);
+}
+
 static void too_many_arguments_are_refused(void **state)
 {
     (void)state;
@@ -430,6 +488,7 @@ int main(void)
         cmocka_unit_test(more_at_put_sites_than_the_short_form_reaches),
         cmocka_unit_test(nesting_up_to_the_limit_compiles),
         cmocka_unit_test(too_deep_expressions_are_refused),
+        cmocka_unit_test(running_out_of_memory_is_an_error_like_any_other),
         cmocka_unit_test(too_many_arguments_are_refused),
         cmocka_unit_test(getters_are_recognised),
         cmocka_unit_test(units_know_their_names_and_source),
