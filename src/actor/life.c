@@ -76,7 +76,7 @@ static void timer_expired(Timer *timer, Sched *sched)
     Process *p = (Process *)(void *)((char *)timer - offsetof(Process, timer));
     /* release: with the read-modify-write of the mailbox tail in process_unpark_in, the owner
      * either sees this when it looks, or is kept from parking; pairs with process_timer_fired */
-    atom_store_rel(&p->timer_fired, 1);
+    atom_store_rel(&p->timer_fired, (uint8_t)1);
     process_unpark_in(sched, sched->group, p);
 }
 
@@ -84,7 +84,7 @@ void process_start_timer(ActorCtx *cx, Process *p, uint64_t delay_ns)
 {
     if (p->flags & PROCESS_F_TIMER)
         process_stop_timer(cx, p);
-    atom_store_rlx(&p->timer_fired, 0); /* relaxed: the timer does not run */
+    atom_store_rlx(&p->timer_fired, (uint8_t)0); /* relaxed: the timer does not run */
     timer_init(&p->timer, timer_expired, NULL);
     p->flags |= PROCESS_F_TIMER;
     timer_start_in(cx->sched, &p->timer, delay_ns);
@@ -215,7 +215,7 @@ void process_exit(ActorCtx *cx, Process *p)
 {
     ActorNode *node = cx->node;
     bool normal = p->exit_reason == node->sym_normal;
-    atom_store_rlx(&p->abnormal, normal ? 0 : 1); /* relaxed: published with the slot's new pid */
+    atom_store_rlx(&p->abnormal, (uint8_t)!normal); /* relaxed: published with the slot's new pid */
     /* release: before any report, see process_is_alive */
 #ifndef MAGGIE_MUTANT_EXIT_ORDER
     atom_store_rel(&p->state, (uint8_t)PROCESS_EXITING);

@@ -97,10 +97,12 @@ typedef struct Process {
     Value pid;                /* immediate; changes only at death, read with acquire */
     Task task;
     Value exit_reason; /* pending exit signal, or what the process ends with */
-    Value exit_result;
     /* line 2: the owner's */
     const uint64_t *pc __attribute__((aligned(64))); /* instruction to execute next (or again) */
-    uint32_t window;     /* offset of the top window from heap.lo, in words */
+    union {
+        uint32_t window;    /* offset of the top window from heap.lo, in words */
+        uint32_t next_free; /* slot of the table, while this one is free */
+    };
     uint32_t live;       /* live height of the top window at the last safepoint */
     Fragment *mbox_walk; /* signals taken from the tail but not yet sorted: next one to look at */
     Fragment *mbox_walk_last;
@@ -118,15 +120,16 @@ typedef struct Process {
     } resume;              /* PrimResume of a primitive that yielded */
     struct Domain *domain; /* authority (D20), shared, counted by the VM */
     ProcessExt *ext;
-    uint8_t state;      /* ProcessState; written by the owner, atomic */
-    uint8_t wait;       /* ProcessWait; written by the owner, read by tools (relaxed) */
-    uint8_t flags;      /* PROCESS_F_* */
-    uint8_t priority;   /* TaskPrio; fixed while the process lives */
-    uint32_t next_free; /* slot of the table while free */
+    uint8_t state;       /* ProcessState; written by the owner, atomic */
+    uint8_t wait;        /* ProcessWait; written by the owner, read by tools (relaxed) */
+    uint8_t flags;       /* PROCESS_F_* */
+    uint8_t priority;    /* TaskPrio; fixed while the process lives */
+    uint8_t timer_fired; /* set by the timer of the present wait; atomic */
+    uint8_t abnormal;    /* how it ended: what a free slot remembers; atomic */
+    uint16_t spare;
     /* line 4 */
-    Value parent;         /* pid of who forked it, or nil; a free slot remembers it. Atomic */
-    uint32_t timer_fired; /* set by the timer of the present wait; atomic */
-    uint32_t abnormal;    /* how it ended: what a free slot remembers; atomic */
+    Value parent; /* pid of who forked it, or nil; a free slot remembers it. Atomic */
+    Value exit_result;
     union {
         Timer timer;      /* sleep:, receive: time-outs */
         EpochEntry epoch; /* of a dead slot on its way back to the table */

@@ -190,7 +190,7 @@ Status process_new(ActorCtx *cx, Value parent, Process **out)
     p->priority = TASK_PRIO_NORMAL;
     /* relaxed: process_gone_reason of one who asks too late may look at any time */
     atom_store_rlx(&p->parent, parent);
-    atom_store_rlx(&p->timer_fired, 0); /* relaxed: no timer runs */
+    atom_store_rlx(&p->timer_fired, (uint8_t)0); /* relaxed: no timer runs */
     timer_init(&p->timer, NULL, NULL);
     mailbox_open(p);
     *out = p;
