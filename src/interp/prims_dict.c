@@ -7,8 +7,8 @@
  *            non-negative SmallInteger). A removed entry has all three nil.
  *   table    a SmallInteger while there are at most DICT_SMALL entries, which are searched one
  *            after the other; otherwise a WordArray: word 0 = entries used, then 32-bit slots, two
- *            per word, a power of two in number: 0 free, otherwise number of an entry + 1 in the low
- *            bits (those of the mask) and a tag, bits of the hash, in the others
+ *            per word, a power of two in number: 0 free, otherwise number of an entry + 1 in the
+ *            low bits (those of the mask) and a tag, bits of the hash, in the others
  *   tally    entries present
  * "Used" entries include removed ones; they are squeezed out when the entries are full. A slot
  * keeps pointing to a removed entry, so probing goes on past it.
