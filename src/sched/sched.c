@@ -230,6 +230,7 @@ bool sched_run_task(SchedImpl *s, Task *task)
     int32_t before = s->pub.reds;
     uint32_t trace_id = task->trace_id;
     task->queued = 0;
+    task->fresh = 0;
     /* Relaxed: thieves compare it with itself. */
     atom_bump_owned(&s->switches, 1u);
     TaskVerdict verdict = task->run(task, &s->pub);
@@ -420,6 +421,7 @@ static void group_free(SchedGroup *group)
     for (uint32_t i = 0; group->scheds && i < group->count; i++)
         env_free(env, group_sched(group, i)->seen,
                  group_sched(group, i)->seen_count * sizeof(Seen));
+    env_free(env, group->fresh, group->fresh_cap * sizeof *group->fresh);
     env_free(env, group->scheds, scheds_size(group->count));
     env_free(env, group, sizeof *group);
 }

@@ -224,6 +224,11 @@ struct SchedGroup {
     Lock global_lock __attribute__((aligned(CACHE_LINE))); /* level 1 */
     uint32_t global_count; /* under the lock; read without it as a hint */
     TaskList global[LEVEL_COUNT];
+    TaskList *fresh; /* batches of fresh tasks, a ring of fresh_cap (power of two), see runq.c */
+    uint32_t fresh_cap;
+    uint32_t fresh_oldest; /* running number of the oldest batch */
+    uint32_t fresh_end;    /* one past the newest */
+    uint32_t fresh_turn;
 
     DirtyPool dirty;
 };

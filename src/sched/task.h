@@ -41,7 +41,7 @@ struct Task {
     uint32_t trace_id; /* shown in traces; equal seeds must give equal ids, so not an address */
     uint8_t prio;      /* TaskPrio; read when the task is made ready */
     uint8_t queued;    /* 1 from ready to switch-in: catches a task made ready twice */
-    uint16_t spare;    /* free for the embedder */
+    uint16_t fresh;    /* 1 until it has run for the first time: see runq.c */
 };
 
 _Static_assert(sizeof(Task) <= 32, "a Task is embedded in every process");
@@ -54,7 +54,7 @@ static inline void task_init(Task *task, TaskRun run, TaskPrio prio, uint32_t tr
     task->trace_id = trace_id;
     task->prio = (uint8_t)prio;
     task->queued = 0;
-    task->spare = 0;
+    task->fresh = 1;
 }
 
 #endif
