@@ -128,13 +128,15 @@ static size_t reason_text(ActorCtx *cx, Process *p, char *out, size_t n)
     return len;
 }
 
-/* One line, whatever the reason holds. Main processes are the embedder's to report. */
+/* One line, whatever the reason holds. Main processes are the embedder's to report; who was asked to
+ * end has not crashed. */
 static void crash_report(ActorCtx *cx, Process *p)
 {
     const ActorNode *node = cx->node;
     Value reason = p->exit_reason;
-    if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed ||
-        (p->flags & PROCESS_F_MAIN))
+    if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed)
+        return;
+    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_TERMINATING | PROCESS_F_KILLED))
         return;
     char pid[PROCESS_PID_TEXT], parent[PROCESS_PID_TEXT] = "none", text[512];
     process_pid_text(p->pid, pid);

@@ -325,11 +325,12 @@ static PrimStatus missing_path(PrimCall *c, FileOp op, const char *selector)
     return answer_failure_text(c, text, (size_t)n);
 }
 
-/* A job about args[1] and, when `paths` is 2, args[2]. PRIM_OK: *out. */
+/* A job about args[1] and, when `paths` is 2, args[2]; NULL when the answer is there already. */
 static PrimStatus new_job(PrimCall *c, FileOp op, const char *selector, unsigned paths,
                           FileJob **out)
 {
     StrView path[2];
+    *out = NULL;
     for (unsigned i = 0; i < paths; i++) {
         if (!prim_text(c, c->args[1 + i], &path[i]))
             return prim_type_error(c, 1 + i, "String");
@@ -366,7 +367,7 @@ static PrimStatus file_operation(PrimCall *c, FileOp op, const char *selector, u
         return copy_out(c);
     FileJob *job;
     PrimStatus st = new_job(c, op, selector, paths, &job);
-    return st == PRIM_OK ? submit_or_fail(c, job) : st;
+    return job ? submit_or_fail(c, job) : st;
 }
 
 #define FILE_PRIM(name, op, selector, paths)                                                       \
@@ -398,7 +399,7 @@ PrimStatus prim_file_glob(PrimCall *c)
         return file_operation(c, FILE_OP_GLOB, "glob:in:", 2);
     FileJob *job;
     PrimStatus st = new_job(c, FILE_OP_GLOB, "glob:in:", 2, &job);
-    if (st != PRIM_OK)
+    if (!job)
         return st;
     char pattern[FILE_PATH_MAX];
     memcpy(pattern, job->path, sizeof pattern);
@@ -413,7 +414,7 @@ PrimStatus prim_file_tail(PrimCall *c)
         return file_operation(c, FILE_OP_TAIL, "readFrom:offset:", 1);
     FileJob *job;
     PrimStatus st = new_job(c, FILE_OP_TAIL, "readFrom:offset:", 1, &job);
-    if (st != PRIM_OK)
+    if (!job)
         return st;
     job->number = value_is_int(c->args[2]) ? value_as_int(c->args[2]) : 0;
     return submit_or_fail(c, job);
@@ -478,7 +479,7 @@ static PrimStatus file_write(PrimCall *c, FileOp op, const char *selector, int64
         return prim_type_error(c, 2, "String");
     FileJob *job;
     PrimStatus st = new_job(c, op, selector, 1, &job);
-    if (st != PRIM_OK)
+    if (!job)
         return st;
     job->number = mode;
     if (job->error)
