@@ -313,12 +313,20 @@ static Status class_reopen(Vm *vm, Class *c, const ClassSpec *spec, uint32_t sup
                     (int)name.len, name.data);
             return STATUS_BAD_ARGUMENT;
         }
+        if (vm_class(vm, super)->nslots && c->nown && c->methods && c->methods->count) {
+            vm_fail(error, size,
+                    "class %.*s: cannot change its superclass: its methods know where its variables "
+                    "are",
+                    (int)name.len, name.data);
+            return STATUS_BAD_ARGUMENT;
+        }
         if (class_inherits(vm, super, c->index)) {
             vm_fail(error, size, "class %.*s: its superclass would inherit from it", (int)name.len,
                     name.data);
             return STATUS_BAD_ARGUMENT;
         }
         uint32_t own = c->nown;
+        vm->reparented = true;
         /* relaxed: followed by a bump of code_version by the installation of the batch */
         atom_store_rlx(&c->super, super);
         atom_store_rlx(&vm_class(vm, c->index + 1)->super, super | 1u);
@@ -533,13 +541,35 @@ static bool breaks_fast_paths(const Vm *vm, const Code *code) {
 
 typedef struct IcTable {
     EpochEntry epoch;
+    struct IcTable *next; /* tables in the making for one installation */
+    Code *code;
     uint32_t n;
     InlineCache entries[] __attribute__((aligned(32)));
 } IcTable;
 
+static IcTable *ic_table_of(const Code *code) {
+    return (IcTable *)(void *)((char *)code->ics - offsetof(IcTable, entries));
+}
+
 static void free_ics(EpochEntry *entry, void *arg) {
     IcTable *t = (IcTable *)(void *)((char *)entry - offsetof(IcTable, epoch));
     env_free(((Vm *)arg)->env, t, sizeof *t + t->n * sizeof(InlineCache));
+}
+
+/* An empty table; `selectors` NULL takes those of the present one. NULL when memory is out. */
+static IcTable *ic_table_new(Vm *vm, Code *code, const uint32_t *selectors) {
+    IcTable *t = env_alloc(vm->env, sizeof *t + code->nics * sizeof(InlineCache));
+    if (!t) {
+        return NULL;
+    }
+    t->n = code->nics;
+    t->code = code;
+    for (uint32_t i = 0; i < code->nics; i++) {
+        t->entries[i] = (InlineCache){.cls0 = IC_FREE,
+                                      .cls1 = IC_FREE,
+                                      .selector = selectors ? selectors[i] : code->ics[i].selector};
+    }
+    return t;
 }
 
 Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors) {
@@ -547,15 +577,9 @@ Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors) {
         code->ics = NULL;
         return STATUS_OK;
     }
-    IcTable *t = env_alloc(vm->env, sizeof *t + code->nics * sizeof(InlineCache));
+    IcTable *t = ic_table_new(vm, code, selectors);
     if (!t) {
         return STATUS_NO_MEMORY;
-    }
-    t->n = code->nics;
-    for (uint32_t i = 0; i < code->nics; i++) {
-        t->entries[i] = (InlineCache){.cls0 = IC_FREE,
-                                      .cls1 = IC_FREE,
-                                      .selector = selectors ? selectors[i] : code->ics[i].selector};
     }
     /* release: publishes the empty table; pairs with the acquire in code_ics */
     atom_store_rel(&code->ics, t->entries);
@@ -564,59 +588,98 @@ Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors) {
 
 void code_free_caches(Vm *vm, Code *code) {
     if (code->ics) {
-        free_ics(&((IcTable *)(void *)((char *)code->ics - offsetof(IcTable, entries)))->epoch, vm);
+        free_ics(&ic_table_of(code)->epoch, vm);
         code->ics = NULL;
     }
 }
 
-static bool caches_any(const Code *code, const uint64_t *filter, const Vm *vm) {
-    (void)vm;
+/* Has the code a cache for one of the selectors? While nothing runs (boot), one that is used. */
+static bool caches_any(const Vm *vm, const Code *code, const uint64_t *filter) {
     for (uint32_t i = 0; i < code->nics; i++) {
         const InlineCache *ic = &code->ics[i];
         uint32_t bit = ic->selector & 1023;
-        if ((filter[bit / 64] >> (bit % 64) & 1) && atom_load_rlx(&ic->cls0) != IC_FREE) {
-            return true; /* relaxed: an entry filled after the new method was published is right */
+        /* relaxed: no other thread runs code yet. Later even a free entry must go: a scheduler may
+         * have looked up the old method and fill it in after this look. */
+        if ((filter[bit / 64] >> (bit % 64) & 1) &&
+            (vm->boot_done || atom_load_rlx(&ic->cls0) != IC_FREE)) {
+            return true;
         }
     }
     return false;
 }
 
-/* Replaces the caches of all code that may have cached one of the selectors in the filter. */
-static Status invalidate(Vm *vm, VmLocal *l, const uint64_t *filter) {
-#ifdef MAGGIE_MUTANT_CLASSES_STALE_IC
-    return STATUS_OK;
-#endif
+static void drop_tables(Vm *vm, IcTable *t) {
+    while (t) {
+        IcTable *next = t->next;
+        free_ics(&t->epoch, vm);
+        t = next;
+    }
+}
+
+/* Empty tables for all code that may have cached one of the selectors in the filter. */
+static Status make_tables(Vm *vm, const uint64_t *filter, IcTable **out) {
+    IcTable *list = NULL;
     for (Code *code = vm->all_code; code; code = code->next) {
-        if (code->nics && caches_any(code, filter, vm)) {
-            IcTable *old = (IcTable *)(void *)((char *)code->ics - offsetof(IcTable, entries));
-            STATUS_FORWARD(code_new_caches(vm, code, NULL));
-            epoch_defer(l->actor.epoch, &old->epoch, free_ics, vm);
+        if (code->nics && caches_any(vm, code, filter)) {
+            IcTable *t = ic_table_new(vm, code, NULL);
+            if (!t) {
+                drop_tables(vm, list);
+                return STATUS_NO_MEMORY;
+            }
+            t->next = list;
+            list = t;
         }
     }
+    *out = list;
     return STATUS_OK;
 }
 
+static void replace_tables(Vm *vm, VmLocal *l, IcTable *t) {
+#ifdef MAGGIE_MUTANT_CLASSES_STALE_IC
+    drop_tables(vm, t);
+    return;
+#endif
+    for (; t; t = t->next) {
+        IcTable *old = ic_table_of(t->code);
+        /* release: publishes the empty table, after the new code_version; pairs with code_ics */
+        atom_store_rel(&t->code->ics, t->entries);
+        epoch_defer(l->actor.epoch, &old->epoch, free_ics, vm);
+    }
+}
+
+/* Order: dictionaries, then the version, then the empty tables. A scheduler that fills an entry has
+ * compared the version after it got the table (send_miss): with a new table it looks the method up
+ * anew, with an old one it fills what is thrown away. */
 Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n) {
     uint64_t filter[16] = {0};
-    Status status = STATUS_OK;
     bool slow = false;
+    IcTable *tables;
     lock_acquire(&vm->code_lock);
-    for (uint32_t i = 0; i < n && status == STATUS_OK; i++) {
-        Code *code = codes[i];
-        uint32_t bit = code->selector & 1023;
+    if (vm->reparented) {
+        memset(filter, 0xFF, sizeof filter); /* anything may now be inherited from elsewhere */
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t bit = codes[i]->selector & 1023;
         filter[bit / 64] |= UINT64_C(1) << (bit % 64);
-        slow |= breaks_fast_paths(vm, code);
-        status = dict_put(vm, l, vm_class(vm, code->owner), code->selector, code);
+        slow |= breaks_fast_paths(vm, codes[i]);
+    }
+    Status status = make_tables(vm, filter, &tables);
+    if (status != STATUS_OK) {
+        lock_release(&vm->code_lock);
+        return status;
+    }
+    vm->reparented = false;
+    for (uint32_t i = 0; i < n && status == STATUS_OK; i++) {
+        status = dict_put(vm, l, vm_class(vm, codes[i]->owner), codes[i]->selector, codes[i]);
     }
     if (slow) {
         atom_store_rlx(&vm->nonpristine, 1u); /* seen with the new code_version */
     }
-    if (status == STATUS_OK) {
-        status = invalidate(vm, l, filter);
-    }
-    /* release: who sees the version sees dictionaries, caches and nonpristine */
+    /* release: who sees the version sees dictionaries and nonpristine */
     atom_store_rel(&vm->code_version, vm->code_version + 1);
+    replace_tables(vm, l, tables);
     lock_release(&vm->code_lock);
+    vm_local_check_version(l);
     return status;
 }
 

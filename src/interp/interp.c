@@ -62,6 +62,9 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     if (atom_load_acq(&ic->cls1) == cls) {
         return atom_load_rlx(&ic->target1); /* ordered by the acquire above */
     }
+    /* What is filled in stays for good, so it must not come from an outdated scheduler cache: see
+     * methods_install. */
+    vm_local_check_version(l);
     Code *target = vm_lookup_cached(l, cls, ic->selector);
     l->counters.sends_missed++;
     if (target) {
@@ -420,6 +423,7 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
     };
     /* relaxed: redefinition bumps code_version as well; whoever must see it has synchronised */
     const void *const *dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
+    uint32_t version = l->code_version; /* that `dispatch` and the top frame's `ics` belong to */
 
     Value *R = p->heap.lo + p->window;
     const Instr *pc = p->pc;
@@ -721,7 +725,7 @@ L_SENDSUPER: {
     argc = C;
     /* keyed by the class above the defining one, so the entry is the same for every receiver */
     ic = ics + D;
-    cls = vm_class(l->vm, code->owner)->super;
+    cls = atom_load_rlx(&vm_class(l->vm, code->owner)->super); /* relaxed: as in vm_lookup */
     if (LIKELY(atom_load_acq(&ic->cls0) == cls)) {
         m = atom_load_rlx(&ic->target0);
         goto enter;
@@ -1112,6 +1116,12 @@ again:
         if (UNLIKELY(p->resume.a | p->resume.b | p->resume.c)) {
             interp_clear_resume(p); /* progress of this call: the next one starts at zero */
         }
+        if (UNLIKELY(l->code_version != version)) {
+            /* it received news, or installed a method: nothing older may run from here on */
+            version = l->code_version;
+            ics = code_ics(code);
+            dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
+        }
         /* not a safepoint by itself: loops and calls are; long ones have charged */
         NEXT;
     case PRIM_GC:
@@ -1269,10 +1279,10 @@ TaskVerdict interp_run(Task *task, Sched *sched) {
     Process *p = (Process *)(void *)((char *)task - offsetof(Process, task));
     VmLocal *l = sched->user;
     for (;;) {
-        vm_local_check_version(l);
         if (process_has_signals(p)) {
             process_fetch_signals(&l->actor, p, &sched->reds);
         }
+        vm_local_check_version(l); /* after the fetch: what it brought may tell of new code */
         if (UNLIKELY(p->flags & PROCESS_F_EXIT_PENDING) && !interp_deliver_exit(l, p)) {
             return end_process(l, p);
         }

@@ -748,6 +748,11 @@ Status loader_run(Loader *loader) {
             check_requirements(loader);
         }
     }
+    if (loader->vm->reparented) {
+        /* the batch failed after it had defined its classes: those stay, and caches must follow */
+        Status reset = methods_install(loader->vm, loader->l, NULL, 0);
+        status = status == STATUS_OK ? reset : status;
+    }
     for (uint32_t i = 0; i < loader->nfiles; i++) {
         write_diags(loader, loader->files[i]);
     }

@@ -43,6 +43,8 @@ static bool fetch(PrimCall *c)
         int32_t before = left;
         process_fetch_signals(actor_of(c), p, &left);
         c->reductions -= before - left;
+        /* What the senders knew of new code, this process knows too (M11). */
+        vm_local_check_version(local_of(c));
     }
     return !(p->flags & PROCESS_F_EXIT_PENDING);
 }
@@ -284,12 +286,7 @@ static Value take_message(PrimCall *c, PrimStatus *st)
         return VALUE_NONE;
     }
     *st = PRIM_OK;
-    Value message = process_take_message(c->process);
-    if (message != VALUE_NONE) {
-        /* What the sender knew of new code, the receiver of its message knows too (M11). */
-        vm_local_check_version(local_of(c));
-    }
-    return message;
+    return process_take_message(c->process);
 }
 
 PrimStatus prim_process_receive(PrimCall *c)

@@ -228,6 +228,7 @@ typedef struct Vm {
     uint32_t nclasses;                     /* published with release */
     uint32_t code_version;                 /* bumped with release after every installation */
     bool boot_done;       /* the library is loaded: from now on redefinitions are the user's */
+    bool reparented; /* a class got another superclass; the next installation resets all caches */
     uint32_t nonpristine; /* nonzero: SmallInteger/Float/... operators were redefined: no inline fast paths */
     struct CellTable *cells;  /* globals by symbol */
     Code **codes;
