@@ -376,10 +376,10 @@ static void send_deferred(Codegen *c, bool is_value, uint32_t recv, const AstMes
     Fn *fn = c->fn;
     uint32_t base = fn->top;
     uint32_t count = message->args.count;
+    uint32_t ic = emit_ic(c, message->selector); /* before those of the arguments: it fits */
     args_deferred(c, message->args);
     uint32_t result = want.kind == WANT_INTO ? emit_reg(c, want.dest) : base;
     emit_at(c, message->selector_span);
-    uint32_t ic = emit_ic(c, message->selector);
     if (recv == 0 && fn->kind == CODE_METHOD && !is_value)
         emit(c, OP_SENDSELF, result, base, count, ic);
     else
@@ -473,7 +473,9 @@ static void gen_operation(Codegen *c, const Special *special, Recv recv, uint32_
                           const AstMessage *message, Want want)
 {
     bool constant = false;
-    uint32_t operand = 0;
+    uint32_t operand = 0, d = 0;
+    if (special->kind != SPECIAL_SAME)
+        d = emit_ic(c, message->selector); /* before those of the operand: it fits */
     if (message->args.count) {
         AstNode *arg = message->args.items[0];
         constant = special_takes_constant(special, arg);
@@ -483,10 +485,9 @@ static void gen_operation(Codegen *c, const Special *special, Recv recv, uint32_
     Opcode fused = constant ? special->constant_jump : special->with_jump;
     bool branch = want.kind == WANT_BRANCH && fused != OP_COUNT;
     uint32_t dest = emit_reg(c, want.kind == WANT_INTO ? want.dest : bottom);
-    uint32_t d = 0;
     if (special->kind != SPECIAL_SAME) {
         emit_at(c, message->selector_span);
-        d = emit_ic(c, message->selector) | c->fn->top << 24;
+        d |= c->fn->top << 24;
     }
     emit(c, branch ? fused : plain, dest, recv.reg, operand, d);
     c->fn->top = bottom;
@@ -499,11 +500,11 @@ static void gen_operation(Codegen *c, const Special *special, Recv recv, uint32_
 static void gen_put(Codegen *c, Recv recv, uint32_t bottom, AstNode *key, AstNode *value,
                     LangSpan span, Want want)
 {
+    uint32_t ic = emit_ic(c, ztext("at:put:")); /* before those of the operands: it fits */
     uint32_t index = gen_operand(c, key, scope_seq(value));
     uint32_t reg = gen_operand(c, value, 0);
     uint32_t dest = emit_reg(c, want.kind == WANT_INTO ? want.dest : bottom);
     emit_at(c, span);
-    uint32_t ic = emit_ic(c, ztext("at:put:"));
     emit(c, OP_PUTAT, dest, recv.reg, index, ic | reg << 16 | c->fn->top << 24);
     c->fn->top = bottom;
     gen_done(c, dest, want);

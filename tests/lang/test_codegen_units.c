@@ -193,6 +193,31 @@ static void more_at_put_sites_than_the_short_form_reaches(void **state)
     buffer_repeat(&b, "#a -> 1. ", 100);
     buffer_put(&b, "}");
     expect_accepted(AS_METHOD, &b);
+    /* the arguments have sites too, around the limit */
+    Buffer nested = {0};
+    buffer_put(&nested, "foo: x ");
+    buffer_repeat(&nested, "x at: x bar put: (x at: x baz + 1 put: x bar). ", 15000);
+    expect_accepted(AS_METHOD, &nested);
+}
+
+static void compiling_a_tree_again_gives_the_same_code(void **state)
+{
+    (void)state;
+    const char *source = "foo: x | s t | 1 to: x do: [:i | s := [t := i]. x := s]. ^[:s | ^t]";
+    LangParse parse;
+    CompileEnv env = world_env();
+    Buffer first = {0}, second = {0};
+    assert_true(lang_parse_method(&parse, source, strlen(source), NULL));
+    CodeUnit *a = compile_method(parse.method, &env, &parse.diags);
+    CodeUnit *b = compile_method(parse.method, &env, &parse.diags);
+    list_code(a, &first);
+    list_code(b, &second);
+    assert_string_equal(first.bytes, second.bytes);
+    free(first.bytes);
+    free(second.bytes);
+    code_unit_free(a);
+    code_unit_free(b);
+    lang_parse_free(&parse);
 }
 
 static void nesting_up_to_the_limit_compiles(void **state)
@@ -486,6 +511,7 @@ int main(void)
         cmocka_unit_test(fallback_closures_work_with_spilled_variables),
         cmocka_unit_test(receiver_chains_have_any_length),
         cmocka_unit_test(more_at_put_sites_than_the_short_form_reaches),
+        cmocka_unit_test(compiling_a_tree_again_gives_the_same_code),
         cmocka_unit_test(nesting_up_to_the_limit_compiles),
         cmocka_unit_test(too_deep_expressions_are_refused),
         cmocka_unit_test(running_out_of_memory_is_an_error_like_any_other),
