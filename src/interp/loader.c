@@ -765,6 +765,9 @@ Status loader_run(Loader *loader) {
 }
 
 uint32_t loader_script_count(const Loader *loader) { return loader->nfiles; }
+const CodeUnit *loader_script_unit(const Loader *loader, uint32_t i) {
+    return loader->files[i]->script_unit;
+}
 Code *loader_script(const Loader *loader, uint32_t i) { return loader->files[i]->script; }
 uint32_t loader_method_count(const Loader *loader) { return loader->methods; }
 uint32_t loader_error_count(const Loader *loader) { return loader->errors; }

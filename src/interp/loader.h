@@ -46,6 +46,7 @@ MUST_CHECK Status loader_add_file(Loader *loader, const char *path, Bytes space)
 MUST_CHECK Status loader_run(Loader *loader);
 /* The scripts of the files in order: code to run with nil as receiver; NULL for files without. */
 uint32_t loader_script_count(const Loader *loader);
+const CodeUnit *loader_script_unit(const Loader *loader, uint32_t i);
 Code *loader_script(const Loader *loader, uint32_t i);
 uint32_t loader_method_count(const Loader *loader);
 uint32_t loader_error_count(const Loader *loader);
