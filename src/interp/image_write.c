@@ -73,7 +73,8 @@ static uint32_t bytes_number(ImageWriter *w, BytePool *p, const void *data, size
     uint32_t at = hash & (2 * p->cap - 1);
     for (; p->table[at]; at = (at + 1) & (2 * p->cap - 1)) {
         const PoolEntry *e = &p->entries[p->table[at] - 1];
-        if (e->hash == hash && e->len == len && !memcmp(p->bytes.data + e->offset, data, len)) {
+        if (e->hash == hash && e->len == len &&
+            (len == 0 || !memcmp(p->bytes.data + e->offset, data, len))) {
             return p->table[at] - 1;
         }
     }
