@@ -252,6 +252,15 @@ no_memory:
     return NULL;
 }
 
+/* The text with its `method:` or `classMethod:`, so that it can be compiled again as it is. */
+static LangText with_frame(const AstMethod *method)
+{
+    if (method->is_bare)
+        return method->source;
+    uint32_t before = method->selector_span.start - method->span.start;
+    return lang_text(method->source.ptr - before, (size_t)method->source.len + before);
+}
+
 CodeUnit *compile_method(const AstMethod *method, const CompileEnv *env, DiagList *diags)
 {
     Job job = {.kind = CODE_METHOD,
@@ -260,8 +269,8 @@ CodeUnit *compile_method(const AstMethod *method, const CompileEnv *env, DiagLis
                .params = method->params,
                .temps = method->temps,
                .body = method->statements,
-               .source = method->source,
-               .source_start = method->selector_span.start,
+               .source = with_frame(method),
+               .source_start = method->is_bare ? method->selector_span.start : method->span.start,
                .env = env,
                .diags = diags};
     if (method->doc.present)

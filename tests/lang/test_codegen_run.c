@@ -6,7 +6,7 @@
 
 /* -- programs --------------------------------------------------------------------------------- */
 
-enum { NAMES_MAX = 40, PROGRAMS = 6000 };
+enum { NAMES_MAX = 40, PROGRAMS = 2500 };
 
 typedef struct Gen {
     uint64_t seed;
