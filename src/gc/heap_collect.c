@@ -84,15 +84,21 @@ static Status gc_fit_nursery(Heap *heap, HeapCtx *cx, const HeapGcRequest *r, si
     size_t old_used = old_used_words(heap->ext->old);
     if (nursery < old_used)
         nursery = old_used < GC_NURSERY_MAX ? old_used : GC_NURSERY_MAX;
-    /* The stack is looked at by each minor collection: at least half as much is allocated
-     * between. */
-    if (nursery < stack / 2)
-        nursery = stack / 2;
+    /* The stack is looked at by each minor collection: at least half as much is allocated between.
+     * Not near its budget: it would grow into that room before anybody looks. */
+    size_t soft = cx->env->stack_soft_bytes / GC_WORD;
+    size_t share = stack / 2;
+    if (soft && share + floor > soft)
+        share = soft > floor ? soft - floor : 0;
+    if (nursery < share)
+        nursery = share;
     if (r->kind == HEAP_GC_HIBERNATE)
         nursery = 0;
     size_t wanted = floor + nursery;
     size_t now = (size_t)(heap->hi - heap->lo);
     bool keep = now >= wanted && now / 4 <= gc_block_words(wanted);
+    if (soft && now > soft && gc_block_words(wanted) <= soft)
+        keep = false; /* a deep stack is gone */
     if (r->kind == HEAP_GC_HIBERNATE)
         keep = now == gc_block_words(wanted);
     /* Moving the block each time finds stale addresses, and freeing it poisons them. */

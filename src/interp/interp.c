@@ -878,8 +878,12 @@ L_NLR: {
     switch (interp_find_home(p, R[B], &home)) {
     case HOME_FOUND:
         v = R[A];
-        R = p->heap.lo + home;
         code = p->code = interp_code_at(p, home);
+        p->window = (uint32_t)home;
+        if (UNLIKELY(p->flags & PROCESS_F_RESERVE) && !interp_leave_reserve(l, p, &v, &reds)) {
+            goto ended;
+        }
+        R = p->heap.lo + home;
         goto do_return;
     case HOME_UNWIND: /* ensure: blocks in between run first, in Maggie code */
         nb = R + C;
@@ -1182,12 +1186,16 @@ again:
     case PRIM_FRAME: /* exceptions, unwinding: the process's state is the new state */
         reds = (int32_t)c->reductions - 1;
         interp_clear_resume(p);
+        v = c->send_argc == INTERP_FRAME_CONTINUE ? VALUE_NIL : c->result;
+        if (UNLIKELY(p->flags & PROCESS_F_RESERVE) && c->send_argc != INTERP_FRAME_RESULT &&
+            !interp_leave_reserve(l, p, &v, &reds)) {
+            goto ended;
+        }
         R = p->heap.lo + p->window;
         code = p->code;
         pc = p->pc;
         ics = code_ics(code);
         if (c->send_argc == INTERP_FRAME_RETURN) {
-            v = c->result;
             goto do_return;
         }
         if (c->send_argc == INTERP_FRAME_RESULT) {

@@ -7,8 +7,11 @@
 #include "frame.h"
 #include "vm.h"
 
-/* Stack budget beyond which StackOverflow is signalled leaves this much for its handlers (M7). */
-#define INTERP_STACK_RESERVE_BYTES (256u * 1024)
+/* Beyond the stack budget StackOverflow is signalled, and its handlers have at least one of these (M7).
+ * The overflow is noticed when the block is full, up to a nursery, that is two of them, too late. The
+ * fourth is for the last growth. */
+#define INTERP_STACK_RESERVE_BYTES ((size_t)256 * 1024)
+#define INTERP_STACK_RESERVES 4
 
 /* The Task function of every process. */
 TaskVerdict interp_run(Task *task, Sched *sched);

@@ -33,6 +33,10 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
 typedef enum { STACK_GROWN, STACK_OVERFLOW, STACK_EXHAUSTED } StackGrowth;
 /* Room for a callee window of nregs above `live` registers of the top window. */
 StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds);
+/* After frames were dropped while PROCESS_F_RESERVE was set: when the stack is shallow again the flag is
+ * cleared and the block shrinks, so that the next overflow is noticed in time. The top frame is
+ * about to start or to return *answer. False: the process ends. */
+bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds);
 /* The process ends for lack of memory: sets exit_reason (I8). */
 void interp_end_for(Process *p, Status status);
 /* Mutable deep copy of a frozen literal array; words needed when there is no room now, else 0. */

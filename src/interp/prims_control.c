@@ -209,9 +209,6 @@ static void cut_to(PrimCall *c, const FrameWalk *w) {
     p->window = (uint32_t)w->window;
     p->code = w->code;
     p->pc = w->code->instr;
-    if (p->window * sizeof(Value) < c->vm->heap_env.stack_cap_bytes / 2) {
-        p->flags &= (uint8_t)~PROCESS_F_RESERVE; /* out of the StackOverflow reserve again */
-    }
 }
 
 PrimStatus prim_exception_cut_return(PrimCall *c) {

@@ -77,7 +77,7 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
 
 StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds) {
     size_t used = (p->window + live + nregs) * sizeof(Value);
-    size_t budget = l->vm->heap_env.stack_cap_bytes - INTERP_STACK_RESERVE_BYTES;
+    size_t budget = l->vm->heap_env.stack_soft_bytes;
     if (used > budget && !(p->flags & PROCESS_F_RESERVE)) {
         p->flags |= PROCESS_F_RESERVE;
         if (!interp_collect(l, p, 0, live, 4096, reds)) {
@@ -87,11 +87,24 @@ StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nreg
     }
     if (used <= budget) {
         p->flags &= (uint8_t)~PROCESS_F_RESERVE;
-    } else if (used > budget + INTERP_STACK_RESERVE_BYTES) {
+    } else if (used > budget + (INTERP_STACK_RESERVES - 1) * INTERP_STACK_RESERVE_BYTES) {
         interp_end_for(p, STATUS_STACK_LIMIT); /* a second overflow, inside the handler */
         return STACK_EXHAUSTED;
     }
     return interp_collect(l, p, 0, live, nregs, reds) ? STACK_GROWN : STACK_EXHAUSTED;
+}
+
+bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds) {
+    if (p->window * sizeof(Value) > l->vm->heap_env.stack_soft_bytes / 2) {
+        return true;
+    }
+    p->flags &= (uint8_t)~PROCESS_F_RESERVE;
+    p->resume.root = *answer;
+    size_t live = (size_t)p->code->nargs + 1 + FRAME_RECORD_WORDS + p->code->ncaps;
+    bool ok = interp_collect(l, p, 0, live, 0, reds);
+    *answer = p->resume.root;
+    p->resume.root = VALUE_NIL;
+    return ok;
 }
 
 /* ---- literals ----------------------------------------------------------------------------- */

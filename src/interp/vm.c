@@ -197,7 +197,8 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
         .env = vm->env,
         .pools = vm->pools,
         .default_cap_bytes = config->heap_cap_bytes ? config->heap_cap_bytes : default_heap_cap(),
-        .stack_cap_bytes = stack_cap + 3 * (size_t)INTERP_STACK_RESERVE_BYTES,
+        .stack_cap_bytes = stack_cap + INTERP_STACK_RESERVES * INTERP_STACK_RESERVE_BYTES,
+        .stack_soft_bytes = stack_cap,
         .verify = config->verify};
     STATUS_FORWARD(vm_make_core_classes(vm));
     STATUS_FORWARD(output_create(vm, &vm->output));
