@@ -279,7 +279,7 @@ void vmkit_open(VmKit *k, const VmKitOptions *options)
                        .heap_cap_bytes = options->heap_cap_bytes,
                        .stack_cap_bytes = options->stack_cap_bytes,
                        .max_processes = options->max_processes,
-#ifdef MAGGIE_DEBUG
+#if defined(MAGGIE_DEBUG) || defined(MAGGIE_GC_STRESS)
                        .verify = true,
 #else
                        .verify = options->verify,

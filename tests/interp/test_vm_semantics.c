@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_vm_semantics.c - what scripts cannot arrange by themselves: methods that change while other
+ * schedulers send them (I11), classes that change under warm caches, operators that stop being
+ * built in, limits of depth and memory, code that hides behind a domain.
+ * Threads: the VM's own; the test's thread installs methods. */
+#include "vmkit.h"
+
+/* Sends an integer to a process from the test's thread. */
+static void tell(VmKit *k, uint32_t job, int64_t n)
+{
+    VmLocal *l;
+    Value culprit;
+    assert_ok(vm_local_open(k->vm, &l));
+    epoch_begin(l->actor.epoch);
+    Status status = process_send(&l->actor, NULL, k->jobs[job].pid, VALUE_NIL, value_int(n), &culprit);
+    epoch_end(l->actor.epoch);
+    assert_ok(status);
+    vm_local_close(l);
+}
+
+static void load_format(VmKit *k, const char *format, int n)
+{
+    char source[1000];
+    snprintf(source, sizeof source, format, n, n, n, n);
+    vmkit_load(k, source);
+}
+
+/* ---- redefinition under fire ---------------------------------------------------------------------- */
+
+static const char *const versioned = "Versioned subclass: Object\n"
+                                     "  method: version [ ^%d + 0 ]\n"
+                                     "  method: viaSelf [ ^self version ]\n"
+                                     "  classMethod: version [ ^%d ]\n"
+                                     "  method: plain [ ^%d ]\n"
+                                     "  method: value [ ^%d ]\n"
+                                     "VersionedMore subclass: Versioned\n"
+                                     "  method: plain [ ^super plain ]\n";
+
+/* After message n every way of sending answers n or more. Each process warms its caches between the
+ * messages, without leaving its slice when the next message is there already. */
+static const char *const watcher =
+    "| a b all n low check |\n"
+    "a := Versioned new. b := VersionedMore new. all := Array with: a with: b. low := 0.\n"
+    "check := [:v | v < n ifTrue: [low := low + 1]].\n"
+    "[n := Process receive payload. n >= 0] whileTrue: [\n"
+    "  1 to: 3 do: [:i |\n"
+    "    check value: a version; value: b version; value: a viaSelf; value: b viaSelf.\n"
+    "    check value: a plain; value: b plain; value: Versioned version; value: a value.\n"
+    "    all do: [:each | check value: each version; value: each plain].\n"
+    "    check value: (a perform: #version); value: (b perform: #plain)]].\n"
+    "low";
+
+static void redefine_while_sent(uint32_t schedulers, int versions)
+{
+    enum { WATCHERS = 6 };
+    VmKit k;
+    uint32_t jobs[WATCHERS];
+    vmkit_open(&k, &(VmKitOptions){.schedulers = schedulers});
+    load_format(&k, versioned, 0);
+    for (int i = 0; i < WATCHERS; i++)
+        jobs[i] = vmkit_spawn(&k, watcher);
+    for (int n = 1; n <= versions; n++) {
+        load_format(&k, versioned, n);
+        for (int i = 0; i < WATCHERS; i++)
+            tell(&k, jobs[i], n);
+    }
+    for (int i = 0; i < WATCHERS; i++)
+        tell(&k, jobs[i], -1);
+    vmkit_run(&k);
+    for (int i = 0; i < WATCHERS; i++)
+        assert_string_equal(vmkit_result(&k, jobs[i]), "0");
+    vmkit_close(&k);
+}
+
+static void a_message_that_tells_of_a_method_lets_no_older_one_run(void **state)
+{
+    (void)state;
+    redefine_while_sent(4, TESTKIT_SCALE(400));
+    redefine_while_sent(1, TESTKIT_SCALE(100));
+}
+
+/* The messages lie in the mailbox already, so that nothing but the receive can notice. */
+static void a_waiting_message_is_news_as_well(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 1});
+    load_format(&k, versioned, 0);
+    vmkit_expect(&k,
+                 "| a install |\n"
+                 "a := Versioned new. a version.\n"
+                 "install := [:n | Versioned compileAndInstall: "
+                 "'method: version [ ^' , n printString , ' ]'].\n"
+                 "1 to: 3 do: [:n | | before |\n"
+                 "  before := a version. install value: n.\n"
+                 "  a version = n ifFalse: [Error signal: 'stale']].\n"
+                 "a version",
+                 "3");
+    vmkit_close(&k);
+}
+
+/* ---- classes that change under warm caches ---------------------------------------------------------- */
+
+static void what_a_superclass_learns_its_subclasses_know(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, NULL);
+    vmkit_load(&k, "Animal subclass: Object\n  method: noise [ ^'none' ]\n"
+                   "Cat subclass: Animal\n"
+                   "Kitten subclass: Cat\n"
+                   "User subclass: Object\n  classMethod: ask: x [ ^x noise ]\n"
+                   "  classMethod: try: x [ ^[x purr] on: MessageNotUnderstood do: [:e | 'no'] ]\n");
+    vmkit_expect(&k, "(User ask: Cat new) , (User ask: Kitten new) , (User try: Kitten new)",
+                 "nonenoneno");
+    vmkit_load(&k, "Cat subclass: Animal\n  method: noise [ ^'meow' ]\n");
+    vmkit_expect(&k, "(User ask: Cat new) , (User ask: Kitten new) , (User ask: Animal new)",
+                 "meowmeownone");
+    vmkit_load(&k, "Animal subclass: Object\n  method: purr [ ^'purr' ]\n");
+    vmkit_expect(&k, "User try: Kitten new", "purr");
+    vmkit_load(&k, "Kitten subclass: Cat\n  method: purr [ ^'prr' ]\n");
+    vmkit_expect(&k, "(User try: Kitten new) , (User try: Cat new)", "prrpurr");
+    vmkit_close(&k);
+}
+
+static void a_class_that_gets_its_superclass_late_inherits_from_it(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, NULL);
+    vmkit_load(&k, "Object subclass: nil\n  method: tag [ ^'object' ]\n"
+                   "Base subclass: Object\n  method: tag [ ^'base' ]\n"
+                   "Late subclass: Object\n"
+                   "User subclass: Object\n  classMethod: ask: x [ ^x tag ]\n"
+                   "  classMethod: all: x [ ^x tag , (x perform: #tag) , (self ask: x) ]\n");
+    vmkit_expect(&k, "User all: Late new", "objectobjectobject");
+    vmkit_load(&k, "Late subclass: Base\n");
+    vmkit_expect(&k, "User all: Late new", "basebasebase");
+    vmkit_close(&k);
+}
+
+/* ---- operators that are not built in any more --------------------------------------------------------- */
+
+static void a_user_class_may_define_every_operator(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, NULL);
+    vmkit_load(&k, "Odd subclass: Object\n"
+                   "  method: + x [ ^'plus' ]\n  method: < x [ ^'less' ]\n"
+                   "  method: = x [ ^'equal' ]\n  method: isNil [ ^'nil?' ]\n"
+                   "  method: notNil [ ^'not nil?' ]\n  method: not [ ^'not' ]\n"
+                   "  method: == x [ ^'same' ]\n  method: ~~ x [ ^'differs' ]\n"
+                   "  method: at: i [ ^'at' ]\n  method: at: i put: x [ ^'put' ]\n"
+                   "  method: size [ ^'size' ]\n  method: bitAnd: x [ ^'and' ]\n"
+                   "  method: value [ ^'value' ]\n  method: value: x [ ^'value:' ]\n"
+                   "Use subclass: Object\n  classMethod: all: o [\n"
+                   "    ^o + 1 , (o < 1) , (o = 1) , o isNil , o notNil , o not , (o at: 1) ,\n"
+                   "      (o at: 1 put: 2) , o size , (o bitAnd: 1) , o value , (o value: 1) ]\n"
+                   "  classMethod: same: o [ ^o == 1 ]\n");
+    vmkit_expect(&k, "Use all: Odd new", "pluslessequalnil?not nil?notatputsizeandvaluevalue:");
+    vmkit_expect(&k, "(3 + 4) printString , (3 < 4) printString , nil isNil printString", "7truetrue");
+    vmkit_close(&k);
+}
+
+static void a_built_in_operator_may_be_redefined(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cls, *method, *expression, *before, *after;
+    } rows[] = {
+        {"SmallInteger", "+ x [ ^self - x ]", "| a | a := 7. a + 3", "10", "4"},
+        {"SmallInteger", "+ x [ ^self - x ]", "| a b | a := 7. b := 3. a + b", "10", "4"},
+        {"SmallInteger", "< x [ ^x == 3 ]", "| a | a := 5. a < 3 ifTrue: [1] ifFalse: [2]", "2", "1"},
+        {"SmallInteger", "= x [ ^x > 100 ]", "| a | a := 5. Array with: a = 5 with: a = 200",
+         "(true false)", "(false true)"},
+        {"Float", "* x [ ^x ]", "| a | a := 2.5. a * 2", "5", "2"},
+        {"Object", "isNil [ ^7 ]", "'x' isNil", "false", "7"},
+        {"Object", "notNil [ ^7 ]", "3 notNil", "true", "7"},
+        {"True", "not [ ^9 ]", "true not", "false", "9"},
+        {"Array", "at: i [ ^i * 2 ]", "#(7 8) at: 2", "8", "4"},
+        {"Array", "size [ ^99 ]", "#(7 8) size", "2", "99"},
+        {"String", "size [ ^98 ]", "'abc' size", "3", "98"},
+        {"Block", "value [ ^'mine' ]", "| b | b := [4]. b value", "4", "mine"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        VmKit k;
+        char text[400];
+        vmkit_open(&k, &(VmKitOptions){.schedulers = 1});
+        vmkit_expect(&k, rows[i].expression, rows[i].before);
+        snprintf(text, sizeof text, "%s subclass: Object\n  method: %s\n", rows[i].cls,
+                 rows[i].method);
+        vmkit_load(&k, text);
+        uint32_t job = vmkit_spawn(&k, rows[i].expression);
+        vmkit_run(&k);
+        if (strcmp(vmkit_result(&k, job), rows[i].after) != 0)
+            fprintf(stderr, "%s>>%s\n", rows[i].cls, rows[i].method);
+        assert_string_equal(vmkit_result(&k, job), rows[i].after);
+        vmkit_close(&k);
+    }
+}
+
+/* A loop that never leaves its slice for long notices a redefinition, too: at its next switch-in. */
+static void a_running_loop_sees_new_operators(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.schedulers = 2});
+    uint32_t job = vmkit_spawn(&k, "| a | a := 3. [a isNil == 7] whileFalse: [a := 4 - 1]. a");
+    vmkit_load(&k, "Object subclass: nil\n  method: isNil [ ^7 ]\n");
+    vmkit_run(&k);
+    assert_string_equal(vmkit_result(&k, job), "3");
+    vmkit_close(&k);
+}
+
+/* ---- limits --------------------------------------------------------------------------------------------- */
+
+static void deep_recursion_is_an_exception(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.stack_cap_bytes = 1 << 20});
+    vmkit_load(&k, "Deep subclass: Object\n"
+                   "  method: down: n [ ^(self down: n + 1) + 1 ]\n"
+                   "  method: twice: n [ ^[(self twice: n + 1) + 1] on: StackOverflow do: [:e |\n"
+                   "     self down: 0] ]\n");
+    vmkit_expect(&k, "[Deep new down: 0] on: StackOverflow do: [:e | #caught]", "caught");
+    vmkit_expect(&k,
+                 "| n | n := 0. 1 to: 5 do: [:i |\n"
+                 "  [Deep new down: 0] on: StackOverflow do: [:e | n := n + 1]]. n",
+                 "5");
+    uint32_t job = vmkit_spawn(&k, "Deep new down: 0");
+    uint32_t twice = vmkit_spawn(&k, "[Deep new down: 0] on: StackOverflow do: [:e | Deep new down: 0]");
+    vmkit_run(&k);
+    assert_non_null(strstr(vmkit_reason(&k, job), "StackOverflow"));
+    assert_string_not_equal(vmkit_reason(&k, twice), "normal");
+    vmkit_expect(&k, "3 + 4", "7");
+    vmkit_close(&k);
+}
+
+static void memory_without_end_ends_its_process_only(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.heap_cap_bytes = 8 << 20});
+    static const char *const greedy[] = {
+        "| l | l := ArrayList new. [true] whileTrue: [l add: (Array new: 100)]",
+        "| l | [true] whileTrue: [l := Array with: l]",
+        "Array new: 10000000",
+        "| s | s := 'ab'. [true] whileTrue: [s := s , s]",
+        "| d i | d := Dictionary new. i := 0. [true] whileTrue: [d at: (i := i + 1) put: i]",
+        "| n | n := 3. [true] whileTrue: [n := n * n]",
+    };
+    enum { N = sizeof greedy / sizeof *greedy };
+    uint32_t jobs[N];
+    for (size_t i = 0; i < N; i++)
+        jobs[i] = vmkit_spawn(&k, greedy[i]);
+    uint32_t modest = vmkit_spawn(&k, "(1 to: 20000) inject: 0 into: [:a :b | a + b]");
+    vmkit_run(&k);
+    for (size_t i = 0; i < N; i++)
+        assert_string_not_equal(vmkit_reason(&k, jobs[i]), "normal");
+    assert_string_equal(vmkit_reason(&k, jobs[0]), "heapLimit");
+    assert_string_equal(vmkit_reason(&k, jobs[1]), "heapLimit");
+    assert_string_equal(vmkit_result(&k, modest), "200010000");
+    vmkit_close(&k);
+}
+
+static void a_global_may_be_hidden_from_a_domain(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, NULL);
+    Domain *d = vmkit_domain(&k, AUTH_ALL);
+    uint32_t *hidden = env_alloc(k.vm->env, sizeof *hidden);
+    assert_non_null(hidden);
+    assert_ok(vm_intern(k.vm, (Bytes){"File", 4}, hidden));
+    d->hidden = hidden;
+    d->nhidden = 1;
+    uint32_t job = vmkit_spawn_in(&k, "[File] on: RestrictedGlobal do: [:e | #hidden]", d);
+    uint32_t child = vmkit_spawn_in(&k,
+                                    "[[File] on: RestrictedGlobal do: [:e | #hidden]] fork wait",
+                                    d);
+    uint32_t other = vmkit_spawn_in(&k, "Array name", d);
+    vmkit_run(&k);
+    assert_string_equal(vmkit_result(&k, job), "hidden");
+    assert_string_equal(vmkit_result(&k, child), "hidden");
+    assert_string_equal(vmkit_result(&k, other), "Array");
+    vmkit_close(&k);
+}
+
+TESTKIT_MAIN(cmocka_unit_test(a_message_that_tells_of_a_method_lets_no_older_one_run),
+             cmocka_unit_test(a_waiting_message_is_news_as_well),
+             cmocka_unit_test(what_a_superclass_learns_its_subclasses_know),
+             cmocka_unit_test(a_class_that_gets_its_superclass_late_inherits_from_it),
+             cmocka_unit_test(a_user_class_may_define_every_operator),
+             cmocka_unit_test(a_built_in_operator_may_be_redefined),
+             cmocka_unit_test(a_running_loop_sees_new_operators),
+             cmocka_unit_test(deep_recursion_is_an_exception),
+             cmocka_unit_test(memory_without_end_ends_its_process_only),
+             cmocka_unit_test(a_global_may_be_hidden_from_a_domain))
