@@ -141,7 +141,9 @@ PrimStatus num_finish(PrimCall *c)
 {
     DirtyJob *d = c->dirty_state;
     PrimStatus st = answer_job(c, &d->job);
-    if (st != PRIM_GC) {
+    if (st == PRIM_GC) {
+        c->dirty_free = dirty_free; /* for the case that the process dies of the collection */
+    } else {
         dirty_free(d);
         c->dirty_state = NULL;
     }

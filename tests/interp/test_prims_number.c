@@ -128,7 +128,7 @@ static void comparison_is_exact_between_kinds(void **state)
     assert_int_equal(value_equal_builtin(k.vm, I(3), F(3.0)), 0);
     assert_int_equal(value_equal_builtin(k.vm, F(NAN), F(NAN)), 0);
     assert_int_equal(value_equal_builtin(k.vm, F(0.0), F(-0.0)), 1);
-    uint64_t a, b;
+    uint64_t a = 0, b = 1;
     assert_true(value_hash_answer(T(&k, 0), &a) && value_hash_answer(T(&k, 1), &b));
     assert_int_equal(a, b);
     assert_true(value_hash_answer(F(0.0), &a) && value_hash_answer(F(-0.0), &b));
