@@ -136,7 +136,7 @@ static void crash_report(ActorCtx *cx, Process *p)
     Value reason = p->exit_reason;
     if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed)
         return;
-    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_TERMINATING | PROCESS_F_KILLED))
+    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED))
         return;
     char pid[PROCESS_PID_TEXT], parent[PROCESS_PID_TEXT] = "none", text[512];
     process_pid_text(p->pid, pid);

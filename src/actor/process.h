@@ -138,6 +138,7 @@ typedef struct Process {
 
 enum {
     PROCESS_F_TIMER = 1,        /* timer was started for the present wait */
+    PROCESS_F_ASKED = 2,        /* an exit signal has come: its end is no crash */
     PROCESS_F_EXIT_PENDING = 4, /* exit_reason holds a reason to deliver at the next safepoint */
     PROCESS_F_KILLED = 8,       /* untrappable */
     PROCESS_F_TERMINATING = 16, /* ensure: blocks of a termination are running */

@@ -140,7 +140,7 @@ static void receive_exit(ActorCtx *cx, Process *p, Fragment *f)
         fragment_free(&cx->heap, f);
         return;
     }
-    p->flags |= (uint8_t)(PROCESS_F_EXIT_PENDING | (kill ? PROCESS_F_KILLED : 0));
+    p->flags |= (uint8_t)(PROCESS_F_ASKED | PROCESS_F_EXIT_PENDING | (kill ? PROCESS_F_KILLED : 0));
     p->exit_result = VALUE_NIL;
     p->exit_reason = f->root;
     if (value_is_ptr(f->root))

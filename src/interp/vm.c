@@ -5,9 +5,8 @@
  * the library is loaded by whoever created the VM; vm_start makes the threads.
  * Shut-down: vm_stop (any thread), vm_join, vm_destroy: processes, cells, code, tables, memory.
  * Threads: as class.h says. */
-#include <stdio.h>
-
 #include "cpu.h"
+#include "crash.h"
 #include "loader.h"
 #include "output.h"
 #include "vm_int.h"
@@ -143,33 +142,6 @@ static void on_abandon_dirty(void *ctx, Process *p) {
     interp_abandon_dirty(p);
 }
 
-/* Slots of CrashReason, in the order of its declaration in the library. */
-enum { CRASH_CLASS, CRASH_TEXT, CRASH_SLOTS = 3 };
-
-/* "CLASS: text" of a CrashReason, the class name of anything else. */
-static size_t on_describe(void *ctx, Process *p, Value reason, char *out, size_t n) {
-    Vm *vm = ctx;
-    (void)p;
-    uint32_t cls = value_class_of(reason);
-    Bytes name = vm_symbol_text(vm, vm_class(vm, cls)->short_name);
-    if (name.len == 11 && !memcmp(name.data, "CrashReason", 11) && value_is_kind(reason, OBJ_SLOTS) &&
-        obj_words(obj_of(reason)) == CRASH_SLOTS) {
-        Value *slots = obj_slots(obj_of(reason));
-        StrView text = {(const uint8_t *)"unhandled exception", 19, 19};
-        if (value_is_class(slots[CRASH_CLASS])) {
-            name = vm_symbol_text(vm, vm_class(vm, value_as_class(slots[CRASH_CLASS]))->short_name);
-        }
-        if (value_is_string(slots[CRASH_TEXT])) {
-            text = str_view(slots[CRASH_TEXT]);
-        }
-        int len = snprintf(out, n, "%.*s: %.*s", (int)name.len, name.data,
-                           (int)(text.bytes < 500 ? text.bytes : 500), (const char *)text.data);
-        return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
-    }
-    int len = snprintf(out, n, "a %.*s", (int)name.len, name.data);
-    return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
-}
-
 /* ---- create and destroy ------------------------------------------------------------------- */
 
 /* A process may take a quarter of what the operating system grants the node. */
@@ -223,7 +195,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .run = interp_run,
                           .ctx_of = actor_ctx_of,
                           .abandon_dirty = on_abandon_dirty,
-                          .describe = on_describe,
+                          .describe = crash_describe,
                           .main_ended = on_main_ended,
                           .ctx = vm};
     STATUS_FORWARD(actor_node_create(&actors, &vm->actors));
