@@ -210,12 +210,23 @@ bool interp_dirty_pending(const Process *p) {
     return d && atom_load_acq(&d->state) == DIRTY_RUNNING;
 }
 
-void *interp_take_dirty(Process *p) {
-    DirtyCall *d = p->ext->dirty;
-    void *data = d->data;
+void interp_take_dirty(VmLocal *l, Process *p) {
+    DirtyCall *d = p->ext ? p->ext->dirty : NULL;
+    if (!d) {
+        return;
+    }
+    l->call.dirty_done = true;
+    l->call.dirty_state = d->data;
+    l->call.dirty_free = d->free;
     p->ext->dirty = NULL;
     env_free(d->vm->env, d, sizeof *d);
-    return data;
+}
+
+void interp_drop_dirty(VmLocal *l) {
+    if (l->call.dirty_done && l->call.dirty_state) {
+        l->call.dirty_free(l->call.dirty_state);
+    }
+    l->call.dirty_done = false;
 }
 
 void interp_abandon_dirty(Process *p) {

@@ -51,9 +51,15 @@ static inline double float_decode(Value v) {
 #endif
 }
 static inline Value float_encode(double d) {
+#if defined(__SSE2__)
+    __m128i bits = _mm_castpd_si128(_mm_set_sd(d));
+    return (Value)_mm_cvtsi128_si64(
+        _mm_add_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET)));
+#else
     uint64_t bits;
     memcpy(&bits, &d, sizeof bits);
     return bits + VALUE_FLOAT_OFFSET;
+#endif
 }
 
 /* Second entry, then the scheduler's cache, then the class chain; fills a free entry. */
@@ -130,10 +136,11 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
  * is a NaN (or an unordered comparison) tells that an operand was no float, or a NaN. */
 #define ARITH_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                     \
     L_##NAME : {                                                                                   \
-        Value a = R[B], b = R[C];                                                                  \
-        if (value_both_int(a, b)) {                                                                \
+        uint32_t bc = (uint32_t)ins >> 16; /* B and C in fewer steps */                            \
+        Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
+        if ((a & b) >= int_tag) {                                                                  \
             Value r = (INT_EXPR);                                                                  \
-            if (LIKELY(r >= VALUE_INT_TAG)) {                                                      \
+            if (LIKELY(r >= int_tag)) {                                                            \
                 R[A] = r;                                                                          \
                 NEXT;                                                                              \
             }                                                                                      \
@@ -156,9 +163,9 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     L_##NAME : {                                                                                   \
         Value a = R[B];                                                                            \
         int64_t k = CK;                                                                            \
-        if (LIKELY(value_is_int(a))) {                                                             \
+        if (LIKELY(a >= int_tag)) {                                                                \
             Value r = (INT_EXPR);                                                                  \
-            if (LIKELY(r >= VALUE_INT_TAG)) {                                                      \
+            if (LIKELY(r >= int_tag)) {                                                            \
                 R[A] = r;                                                                          \
                 NEXT;                                                                              \
             }                                                                                      \
@@ -172,8 +179,9 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
 /* Comparisons: biased integers compare as unsigned words. */
 #define COMPARE_CASE(NAME, OPERATOR)                                                               \
     L_##NAME : {                                                                                   \
-        Value a = R[B], b = R[C];                                                                  \
-        if (value_both_int(a, b)) {                                                                \
+        uint32_t bc = (uint32_t)ins >> 16;                                                         \
+        Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
+        if ((a & b) >= int_tag) {                                                                  \
             R[A] = value_bool(a OPERATOR b);                                                       \
             NEXT;                                                                                  \
         }                                                                                          \
@@ -189,8 +197,9 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         NEXT;                                                                                      \
     }                                                                                              \
     L_##NAME##J : {                                                                                \
-        Value a = R[B], b = R[C];                                                                  \
-        if (value_both_int(a, b)) {                                                                \
+        uint32_t bc = (uint32_t)ins >> 16;                                                         \
+        Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
+        if ((a & b) >= int_tag) {                                                                  \
             pc += (a OPERATOR b) ? 1 : 1 + instr_jump(*pc);                                        \
             NEXT;                                                                                  \
         }                                                                                          \
@@ -207,7 +216,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }                                                                                              \
     L_##NAME##K : {                                                                                \
         Value a = R[B];                                                                            \
-        if (LIKELY(value_is_int(a))) {                                                             \
+        if (LIKELY(a >= int_tag)) {                                                                \
             R[A] = value_bool(a OPERATOR value_int(CK));                                           \
             NEXT;                                                                                  \
         }                                                                                          \
@@ -219,7 +228,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }                                                                                              \
     L_##NAME##KJ : {                                                                               \
         Value a = R[B];                                                                            \
-        if (LIKELY(value_is_int(a))) {                                                             \
+        if (LIKELY(a >= int_tag)) {                                                                \
             pc += (a OPERATOR value_int(CK)) ? 1 : 1 + instr_jump(*pc);                            \
             NEXT;                                                                                  \
         }                                                                                          \
@@ -425,6 +434,9 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
     const void *const *dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
     uint32_t version = l->code_version; /* that `dispatch` and the top frame's `ics` belong to */
 
+    /* hidden from the optimiser, which would copy the constant around at every dispatch */
+    Value int_tag = VALUE_INT_TAG;
+    __asm__("" : "+r"(int_tag));
     Value *R = p->heap.lo + p->window;
     const Instr *pc = p->pc;
     Code *code = p->code;
@@ -439,8 +451,6 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
     uint32_t cls;
     InlineCache *ic;
     uint32_t missing; /* selector that was not understood */
-    bool dirty_done = false; /* the next primitive call continues after its dirty job */
-    void *dirty_state = NULL;
     /* a collection in the making */
     size_t gc_need, gc_live;
     Value v;
@@ -453,8 +463,7 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
         if (m->kind == CODE_BLOCK) {
             goto enter_block;
         }
-        dirty_done = p->ext && p->ext->dirty;
-        dirty_state = dirty_done ? interp_take_dirty(p) : NULL;
+        interp_take_dirty(l, p);
         goto enter;
     }
     NEXT;
@@ -1105,15 +1114,15 @@ again:
     c->stack_end = STACK_END;
     c->resume = (PrimResume *)(void *)&p->resume;
     c->reductions = reds;
-    c->dirty_done = dirty_done;
-    c->dirty_state = dirty_state;
-    dirty_done = false;
-    dirty_state = NULL;
     if (UNLIKELY(m->flags & CODE_F_FRAME)) {
         COMMIT();
         p->live = (uint32_t)(nb - R) + argc + 1;
     }
-    switch (m->prim(c)) {
+    PrimStatus answer = m->prim(c);
+    if (UNLIKELY(c->dirty_done) && !(answer == PRIM_GC && c->dirty_state)) {
+        c->dirty_done = false; /* the call that continued after a dirty job has seen its results */
+    }
+    switch (answer) {
     case PRIM_OK:
         reds = (int32_t)c->reductions - 1;
         R[instr_a(pc[-1])] = c->result;
@@ -1133,13 +1142,12 @@ again:
         {
             ptrdiff_t base = nb - R;
             if (!interp_collect(l, p, c->need_words, (size_t)base + argc + 1, 0, &reds)) {
+                interp_drop_dirty(l);
                 goto ended;
             }
             R = p->heap.lo + p->window;
             nb = R + base;
         }
-        dirty_state = c->dirty_state; /* not yet freed: it only lacked memory for the answer */
-        dirty_done = c->dirty_done && dirty_state;
         goto again;
     case PRIM_ERROR:
         reds = (int32_t)c->reductions - 1;

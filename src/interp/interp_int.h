@@ -64,7 +64,10 @@ bool interp_deliver_exit(VmLocal *l, Process *p);
 /* Starts the dirty job described by l->call for p and parks it. STATUS_OK: parked or running, the
  * process must not be touched. Otherwise the call goes on with an error. */
 Status interp_start_dirty(VmLocal *l, Process *p);
-void *interp_take_dirty(Process *p);
+/* Hands the finished job's state, if there is one, to the primitive call that continues. */
+void interp_take_dirty(VmLocal *l, Process *p);
+/* Frees such a state when the process ends before the primitive could. */
+void interp_drop_dirty(VmLocal *l);
 /* The process waits for a job that has not finished. */
 bool interp_dirty_pending(const Process *p);
 /* The process no longer wants its job; its state is freed when the job ends. */
