@@ -238,11 +238,18 @@ static void deep_recursion_is_an_exception(void **state)
     vmkit_close(&k);
 }
 
+/* In stress mode every allocation collects and verifies the whole heap. */
+#ifdef MAGGIE_GC_STRESS
+#define SMALL_CAP ((size_t)256 << 10)
+#else
+#define SMALL_CAP ((size_t)8 << 20)
+#endif
+
 static void memory_without_end_ends_its_process_only(void **state)
 {
     (void)state;
     VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.heap_cap_bytes = 8 << 20});
+    vmkit_open(&k, &(VmKitOptions){.heap_cap_bytes = SMALL_CAP});
     static const char *const greedy[] = {
         "| l | l := ArrayList new. [true] whileTrue: [l add: (Array new: 100)]",
         "| l | [true] whileTrue: [l := Array with: l]",
