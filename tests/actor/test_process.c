@@ -185,6 +185,32 @@ static void a_message_is_a_copy_with_sender_and_selector(void **state)
     kit_close(&kit);
 }
 
+static void a_send_takes_no_lock(void **state)
+{
+    (void)state;
+    Kit kit;
+    kit_open(&kit, 1, 1, 0);
+    Process *from = kit_spawn(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    Process *to = kit_spawn(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    Value array = kit_array(kit.cx, from, (Value[]){value_int(7)}, 1);
+    kit_fetch(kit.cx, to);
+    uint64_t locked = kit.cx->locked; /* M20 */
+    for (int i = 0; i < 1000; i++) {
+        assert_ok(process_send(kit.cx, from, to->pid, VALUE_NIL, array, NULL));
+        kit_fetch(kit.cx, to);
+        assert_true(process_take_message(to) != VALUE_NONE);
+    }
+    assert_int_equal(kit.cx->locked, locked);
+    /* nor does a start or an end, while slots are in the cache */
+    for (int i = 0; i < 1000; i++) {
+        Process *p;
+        assert_ok(process_new(kit.cx, VALUE_NIL, &p));
+        process_abandon(kit.cx, p);
+    }
+    assert_int_equal(kit.cx->locked, locked);
+    kit_close(&kit);
+}
+
 static void home_tokens_do_not_travel(void **state)
 {
     (void)state;
@@ -739,7 +765,7 @@ TESTKIT_MAIN(cmocka_unit_test(every_pid_is_distinct_and_found),
              cmocka_unit_test(the_table_has_room_for_its_limit_exactly),
              cmocka_unit_test(live_processes_are_counted_and_listed),
              cmocka_unit_test(a_message_is_a_copy_with_sender_and_selector),
-             cmocka_unit_test(home_tokens_do_not_travel),
+             cmocka_unit_test(a_send_takes_no_lock), cmocka_unit_test(home_tokens_do_not_travel),
              cmocka_unit_test(a_slice_sorts_many_signals_in_pieces),
              cmocka_unit_test(the_first_exit_stays_and_a_kill_goes_over_it),
              cmocka_unit_test(a_process_may_end_itself_normally),

@@ -145,6 +145,14 @@ static void open_gate(Gate *gate)
     pthread_mutex_unlock(&gate->lock);
 }
 
+static bool job_ended(VmKit *k, uint32_t job)
+{
+    pthread_mutex_lock(&k->lock);
+    bool ended = k->jobs[job].ended;
+    pthread_mutex_unlock(&k->lock);
+    return ended;
+}
+
 static void a_slow_reader_holds_up_writers_but_nobody_else(void **state)
 {
     (void)state;
@@ -161,10 +169,10 @@ static void a_slow_reader_holds_up_writers_but_nobody_else(void **state)
                                       "p := [[true] whileTrue: [(String new: 999) println]] fork.\n"
                                       "Process sleep: 20. p kill. p wait. p exitReason");
     uint32_t busy = vmkit_spawn(&k, "1 to: 50 do: [:i | [i] fork wait]. #calculated");
-    while (!atom_load_acq(&k.jobs[busy].ended) || !atom_load_acq(&k.jobs[killer].ended))
+    while (!job_ended(&k, busy) || !job_ended(&k, killer))
         sched_yield();
     for (int i = 0; i < 3; i++)
-        assert_false(atom_load_acq(&k.jobs[writers[i]].ended)); /* 400 kB do not fit */
+        assert_false(job_ended(&k, writers[i])); /* 400 kB do not fit */
     open_gate(&gate);
     vmkit_run(&k);
     for (int i = 0; i < 3; i++)
