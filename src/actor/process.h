@@ -76,6 +76,7 @@ typedef struct ProcessResult {
 typedef struct ProcessExt {
     Value dictionary; /* process-local storage: a Dictionary, or nil */
     Value bindings;   /* top-level variables of evaluated code (D3): Dictionary, or nil */
+    Value finalizers; /* of weak references: an Array as in prims_weak.c, or nil */
     ProcessResult *results; /* open addressing by pid; results.c */
     uint32_t nresults;
     uint32_t results_cap;   /* 0 or a power of two */
@@ -284,6 +285,10 @@ static inline bool process_has_signals(const Process *p)
 }
 /* Owner: the oldest message, adopted into the heap: its MailboxMessage; VALUE_NONE when none. */
 Value process_take_message(Process *p);
+/* The same with a short message copied into the block; VALUE_NONE and *need_words > 0 when that
+ * takes a collection first. */
+Value process_take_message_in(ActorCtx *cx, Process *p, const Value *stack_end,
+                              size_t *need_words);
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 

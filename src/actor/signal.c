@@ -187,14 +187,41 @@ void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions)
     }
 }
 
+static void unlink_first_message(Process *p)
+{
+    Fragment *f = p->msg_first;
+    p->msg_first = f->next;
+    if (!p->msg_first)
+        p->msg_end = &p->msg_first;
+    atom_store_rlx(&p->nmessages, p->nmessages - 1); /* relaxed: as above */
+}
+
 Value process_take_message(Process *p)
 {
     Fragment *f = p->msg_first;
     if (!f)
         return VALUE_NONE;
-    p->msg_first = f->next;
-    if (!p->msg_first)
-        p->msg_end = &p->msg_first;
-    atom_store_rlx(&p->nmessages, p->nmessages - 1); /* relaxed: as above */
+    unlink_first_message(p);
     return heap_adopt(&p->heap, f);
 }
+
+Value process_take_message_in(ActorCtx *cx, Process *p, const Value *stack_end, size_t *need_words)
+{
+    Fragment *f = p->msg_first;
+    *need_words = 0;
+    if (!f || !heap_can_absorb(f))
+        return process_take_message(p);
+    Fragment *next = f->next; /* f is gone once absorbed */
+    size_t words = f->words;
+    Value root = heap_absorb(&p->heap, &cx->heap, stack_end, f);
+    if (root == VALUE_NONE) {
+        *need_words = words;
+        return VALUE_NONE;
+    }
+    p->msg_first = next;
+    if (!next)
+        p->msg_end = &p->msg_first;
+    atom_store_rlx(&p->nmessages, p->nmessages - 1); /* relaxed: as above */
+    return root;
+}
+

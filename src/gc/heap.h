@@ -268,6 +268,16 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
                          Value *culprit) MUST_CHECK;
 /* A second fragment with the same contents: block copy and relocation. Not of an adopted one. */
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
+/* Small fragments without handles and holds are better copied into the block than kept until the
+ * next collection: a process that only receives would spread over as many pool blocks as messages. */
+#define HEAP_ABSORB_WORDS 32
+static inline bool heap_can_absorb(const Fragment *f)
+{
+    return f->words <= HEAP_ABSORB_WORDS && !f->handles && !f->holds;
+}
+/* Copies the objects of such a fragment into the block, frees it (takes f) and answers its root;
+ * VALUE_NONE, nothing done, when there is no room: collect for f->words and try again. */
+Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f);
 /* Makes the fragment's objects part of the heap (takes f) and answers its root. The extra words
  * stay readable until the next collection. */
 Value heap_adopt(Heap *heap, Fragment *f);

@@ -492,6 +492,24 @@ Value heap_adopt(Heap *heap, Fragment *f)
     return root;
 }
 
+Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f)
+{
+    size_t skip = f->extra;
+    size_t words = f->words - skip;
+    Object *at = heap_try_alloc(heap, stack_end, words);
+    if (!at)
+        return VALUE_NONE;
+    Value *to = (Value *)(void *)at;
+    memcpy(to, f->body + skip, words * GC_WORD);
+    Relocation r = {.from = (uintptr_t)(f->body + skip),
+                    .bytes = words * GC_WORD,
+                    .delta = (uintptr_t)to - (uintptr_t)(f->body + skip)};
+    relocate_objects(&r, to, to + words);
+    Value root = relocate_value(&r, f->root);
+    fragment_free_shell(cx, f);
+    return root;
+}
+
 size_t heap_adopted_words(const Heap *heap)
 {
     return fragments_words(heap) + fragments_offheap(heap) / GC_WORD;

@@ -75,37 +75,10 @@ static PrimStatus copy_failed(PrimCall *c, Status status, Value culprit)
 
 /* ---- forking -------------------------------------------------------------------------------- */
 
-/* Block and argument as one graph, so that what they share stays shared. Never in any heap: the
- * copier reads it like an Array of the forker's. */
-typedef struct ForkPair {
-    uint64_t header;
-    Value words[2];
-} ForkPair;
-
-/* Heap and frame of a new process. */
-static Status fork_fill(PrimCall *c, Process *child, Value block, unsigned argc, Value arg)
+static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, Domain *domain,
+                             int64_t priority)
 {
-    const Code *code = closure_code(obj_of(block));
-    bool pair = argc > 0 && value_is_ptr(arg);
-    ForkPair both = {obj_header(CLASS_ARRAY, 2, OBJ_SLOTS, 0), {block, arg}};
-    Value root = pair ? value_ptr(&both) : block;
-    STATUS_FORWARD(heap_init_with_copy(&child->heap, c->cx, c->heap, root, interp_base_words(code),
-                                       process_salt(child), &root));
-    Heap *heap = &child->heap;
-    actor_of(c)->copied_words = (size_t)(heap->hi - heap->hp);
-    process_map_home_tokens(heap->hp, heap->hi, HOME_TOKEN_FORK);
-    if (pair) {
-        Object *copy = obj_of(root);
-        root = copy->words[0];
-        arg = copy->words[1];
-    }
-    interp_setup_block(child, root, argc, arg);
-    return STATUS_OK;
-}
-
-static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, int64_t priority)
-{
-    Value block = c->args[0];
+    Value block = c->args[0], pid;
     if (!value_is_kind(block, OBJ_CLOSURE))
         return prim_error(c, "the receiver is not a block");
     const Code *code = closure_code(obj_of(block));
@@ -113,42 +86,83 @@ static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, int64_t prio
         return prim_error(c, "the block needs more arguments");
     if (priority < TASK_PRIO_HIGH || priority > TASK_PRIO_LOW)
         return prim_error(c, "priority must be #high, #normal or #low");
-    Process *p = c->process, *child;
-    Status status = process_new(actor_of(c), p->pid, &child);
+    Status status = interp_fork(local_of(c), c->process, block, argc, arg, domain,
+                                (TaskPrio)priority, &pid);
     if (status != STATUS_OK)
         return copy_failed(c, status, VALUE_NIL);
-    status = fork_fill(c, child, block, argc, arg);
-    if (status != STATUS_OK) {
-        process_abandon(actor_of(c), child);
-        return copy_failed(c, status, VALUE_NIL);
-    }
-    child->domain = p->domain;
-    child->priority = (uint8_t)priority;
-    Value pid = child->pid;
     charge_copy(c);
     prim_charge(c, 8);
-    process_start(actor_of(c), child, false);
     return prim_ok(c, pid);
 }
 
 PrimStatus prim_block_fork(PrimCall *c)
 {
-    return fork_block(c, 0, VALUE_NIL, c->process->priority);
+    return fork_block(c, 0, VALUE_NIL, c->process->domain, c->process->priority);
 }
 
 PrimStatus prim_block_fork_with(PrimCall *c)
 {
-    return fork_block(c, 1, c->args[1], c->process->priority);
+    return fork_block(c, 1, c->args[1], c->process->domain, c->process->priority);
 }
 
 PrimStatus prim_block_fork_at(PrimCall *c)
 {
-    return fork_block(c, 0, VALUE_NIL, value_is_int(c->args[1]) ? value_as_int(c->args[1]) : -1);
+    return fork_block(c, 0, VALUE_NIL, c->process->domain,
+                      value_is_int(c->args[1]) ? value_as_int(c->args[1]) : -1);
 }
 
 PrimStatus prim_block_fork_with_at(PrimCall *c)
 {
-    return fork_block(c, 1, c->args[1], value_is_int(c->args[2]) ? value_as_int(c->args[2]) : -1);
+    return fork_block(c, 1, c->args[1], c->process->domain,
+                      value_is_int(c->args[2]) ? value_as_int(c->args[2]) : -1);
+}
+
+/* ---- restricted processes (D20) ------------------------------------------------------------- */
+
+/* _forkHiding: anArrayOfSymbols rights: aMask. */
+PrimStatus prim_block_fork_narrow(PrimCall *c)
+{
+    Value names = c->args[1], mask = c->args[2];
+    if (!value_is_kind(names, OBJ_SLOTS) || obj_class(obj_of(names)) != CLASS_ARRAY)
+        return prim_type_error(c, 1, "Array");
+    if (!value_is_int(mask))
+        return prim_type_error(c, 2, "SmallInteger");
+    size_t n = obj_words(obj_of(names));
+    uint32_t symbols[DOMAIN_NAMES_MAX];
+    if (n > DOMAIN_NAMES_MAX)
+        return prim_error(c, "too many hidden names");
+    for (size_t i = 0; i < n; i++) {
+        Value name = obj_slots(obj_of(names))[i];
+        if (!value_is_symbol(name))
+            return prim_error(c, "the names must be Symbols");
+        symbols[i] = value_as_symbol(name);
+    }
+    Domain *domain;
+    Status status = domain_narrow(c->vm, c->process->domain, symbols, n,
+                                  (uint32_t)value_as_int(mask), &domain);
+    if (status == STATUS_LIMIT)
+        return prim_error(c, "too many different restrictions");
+    if (status != STATUS_OK)
+        return prim_status(c, status, 0);
+    prim_charge(c, n / 8);
+    return fork_block(c, 0, VALUE_NIL, domain, c->process->priority);
+}
+
+PrimStatus prim_process_rights(PrimCall *c)
+{
+    return prim_ok(c, value_int(c->process->domain->rights));
+}
+
+PrimStatus prim_process_hidden(PrimCall *c)
+{
+    const Domain *domain = c->process->domain;
+    PrimStatus st;
+    Object *names = prim_new_slots(c, CLASS_ARRAY, domain->nhidden, &st);
+    if (!names)
+        return st;
+    for (uint32_t i = 0; i < domain->nhidden; i++)
+        obj_slots(names)[i] = value_symbol(domain->hidden[i]);
+    return prim_ok(c, value_ptr(names));
 }
 
 /* ---- the running process -------------------------------------------------------------------- */
@@ -286,7 +300,11 @@ static Value take_message(PrimCall *c, PrimStatus *st)
         return VALUE_NONE;
     }
     *st = PRIM_OK;
-    return process_take_message(c->process);
+    size_t need;
+    Value message = process_take_message_in(actor_of(c), c->process, c->stack_end, &need);
+    if (need)
+        *st = prim_gc(c, need);
+    return message;
 }
 
 PrimStatus prim_process_receive(PrimCall *c)
