@@ -62,6 +62,14 @@ static inline Value float_encode(double d) {
 #endif
 }
 
+/* Writes another form over the instruction just fetched (`ins`, before pc). All schedulers share the
+ * word and both forms mean the same, so it does not matter who sees which. */
+static inline void quicken(const Instr *pc, Instr ins, Opcode op) {
+    Instr *at = (Instr *)(uintptr_t)(pc - 1);
+    /* relaxed: the word stands for itself; FETCH reads it the same way */
+    atom_store_rlx(at, (ins & ~(Instr)0xFF) | (Instr)op);
+}
+
 /* Second entry, then the scheduler's cache, then the class chain; fills a free entry. */
 static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, uint32_t cls) {
     /* acquire: pairs with the release of the class word in ic_fill, publishes the target */
@@ -95,7 +103,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
 #define NEXT                                                                                       \
     do {                                                                                           \
         ARM();                                                                                     \
-        ins = *pc++;                                                                               \
+        ins = atom_load_rlx(pc); /* relaxed: see quicken */                                        \
+        pc++;                                                                                      \
         goto *dispatch[(uint8_t)ins];                                                              \
     } while (0)
 /* The same instruction again, after a collection. */
@@ -149,6 +158,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         double x = float_decode(a), y = float_decode(b), z = (FLOAT_EXPR);                         \
         if (LIKELY(z == z)) {                                                                      \
             R[A] = float_encode(z);                                                                \
+            quicken(pc, ins, OP_##NAME##F);                                                        \
             NEXT;                                                                                  \
         }                                                                                          \
         if (is_number(a) && is_number(b)) {                                                        \
@@ -158,6 +168,29 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
             NEXT;                                                                                  \
         }                                                                                          \
         SLOW_BINARY();                                                                             \
+    }
+/* The quick form: no integer test first. Anything but two Floats turns the site back. */
+#define FLOAT_CASE(NAME, FLOAT_EXPR)                                                               \
+    L_##NAME##F : {                                                                                \
+        uint32_t bc = (uint32_t)ins >> 16;                                                         \
+        double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]), z = (FLOAT_EXPR);     \
+        if (LIKELY(z == z)) {                                                                      \
+            R[A] = float_encode(z);                                                                \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        quicken(pc, ins, OP_##NAME);                                                               \
+        goto L_##NAME;                                                                             \
+    }
+#define FLOAT_COMPARE_CASE(NAME, OPERATOR)                                                         \
+    L_##NAME##JF : {                                                                               \
+        uint32_t bc = (uint32_t)ins >> 16;                                                         \
+        double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]);                       \
+        if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
+            quicken(pc, ins, OP_##NAME##J);                                                        \
+            goto L_##NAME##J;                                                                      \
+        }                                                                                          \
+        pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
+        NEXT;                                                                                      \
     }
 #define ARITHK_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                    \
     L_##NAME : {                                                                                   \
@@ -210,6 +243,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
             }                                                                                      \
             x = as_double(a);                                                                      \
             y = as_double(b);                                                                      \
+        } else {                                                                                   \
+            quicken(pc, ins, OP_##NAME##JF);                                                       \
         }                                                                                          \
         pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
         NEXT;                                                                                      \
@@ -505,7 +540,8 @@ L_GETGLOBAL: {
     /* acquire: pairs with the release in cell_set, publishes the frozen graph */
     v = atom_load_acq(&cell->value);
     if (UNLIKELY(value_is_ptr(v) || p->domain->nhidden)) {
-        if (p->domain->nhidden && domain_hides(p->domain, cell->name)) {
+        if (p->domain->nhidden && !(code->flags & CODE_F_LIBRARY) &&
+            domain_hides(p->domain, cell->name)) {
             nb = R + C;
             nb[0] = value_class(CLASS_ERROR);
             nb[1] = value_symbol(cell->name);
@@ -523,7 +559,8 @@ L_SETGLOBAL: {
     Cell *cell = code->globals[D];
     Value culprit = VALUE_NIL;
     nb = R + C;
-    if (UNLIKELY(p->domain->nhidden) && domain_hides(p->domain, cell->name)) {
+    if (UNLIKELY(p->domain->nhidden) && !(code->flags & CODE_F_LIBRARY) &&
+        domain_hides(p->domain, cell->name)) {
         nb[0] = value_class(CLASS_ERROR);
         nb[1] = value_symbol(cell->name);
         nb[2] = VALUE_TRUE;
@@ -980,6 +1017,14 @@ L_PUTI: {
     ARITH_CASE(SUB, a - (b - VALUE_INT_BIAS), x - y)
     ARITH_CASE(MUL, int_multiply(a, b), x *y)
     ARITH_CASE(DIV, int_divide(value_as_int(a), value_as_int(b)), x / y)
+    FLOAT_CASE(ADD, x + y)
+    FLOAT_CASE(SUB, x - y)
+    FLOAT_CASE(MUL, x *y)
+    FLOAT_CASE(DIV, x / y)
+    FLOAT_COMPARE_CASE(LT, <)
+    FLOAT_COMPARE_CASE(GT, >)
+    FLOAT_COMPARE_CASE(LE, <=)
+    FLOAT_COMPARE_CASE(GE, >=)
     ARITHK_CASE(ADDK, a + (uint64_t)k, x + y)
     ARITHK_CASE(SUBK, a - (uint64_t)k, x - y)
     ARITHK_CASE(MULK, int_multiply(a, value_int(k)), x *y)
@@ -1243,7 +1288,8 @@ collect_again:
         goto ended;
     }
     R = p->heap.lo + p->window;
-    ins = *pc++;
+    ins = atom_load_rlx(pc); /* relaxed: see quicken */
+    pc++;
     AGAIN;
 
 grow_stack: {

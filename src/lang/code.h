@@ -21,6 +21,9 @@ typedef enum {
     OP_COUNT
 } Opcode;
 
+/* The first instruction that only the interpreter writes (quick forms). */
+#define OP_QUICK_FIRST OP_ADDF
+
 typedef enum {
     FORM_NONE,
     FORM_A,

@@ -479,7 +479,7 @@ static bool has_jump(Opcode op)
 }
 
 static bool is_fused(Opcode op) { return op >= OP_LTJ; }
-_Static_assert(OP_LTJ + 15 == OP_COUNT, "fused comparisons are the last instructions");
+_Static_assert(OP_LTJ + 15 == OP_QUICK_FIRST, "fused comparisons are the last instructions");
 
 static bool ends_path(Opcode op)
 {
@@ -608,7 +608,7 @@ static const char *check_structure(const CodeUnit *unit, uint32_t *pc)
     for (uint32_t at = 0; at < unit->ninstr; at++) {
         Opcode op = instr_op(unit->instr[at]);
         *pc = at;
-        if (op >= OP_COUNT)
+        if (op >= OP_QUICK_FIRST)
             return "unknown instruction";
         if (has_jump(op)) {
             int64_t target = (int64_t)at + 1 + instr_jump(unit->instr[at]);
