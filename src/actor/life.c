@@ -47,7 +47,7 @@ Status process_ext(ActorCtx *cx, Process *p, ProcessExt **out)
         if (!ext)
             return STATUS_NO_MEMORY;
         memset(ext, 0, sizeof *ext);
-        ext->dictionary = ext->bindings = VALUE_NIL;
+        ext->dictionary = ext->bindings = ext->finalizers = VALUE_NIL;
         p->ext = ext;
     }
     *out = ext;
@@ -64,6 +64,7 @@ void process_visit_roots(Process *p, HeapVisit visit, void *arg)
         return;
     visit(arg, &ext->dictionary, 1);
     visit(arg, &ext->bindings, 1);
+    visit(arg, &ext->finalizers, 1);
     if (ext->nresults > 0)
         visit(arg, &ext->results->pid, 3 * (size_t)ext->results_cap);
 }

@@ -102,6 +102,10 @@ Value cell_read(VmLocal *l, Process *p, Cell *cell);
 /* Publishes a frozen copy of v (from `heap`, NULL when v is immediate or frozen). */
 MUST_CHECK Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit);
 bool domain_hides(const Domain *domain, uint32_t symbol);
+/* The domain with all that `from` hides and n more symbols, and those of its rights that are in
+ * `rights`. STATUS_LIMIT: more than DOMAIN_NAMES_MAX names or DOMAINS_MAX different domains. */
+Status domain_narrow(Vm *vm, Domain *from, const uint32_t *symbols, size_t n, uint32_t rights,
+                     Domain **out) MUST_CHECK;
 /* Every defined global: fn(ctx, cell). Under code_lock: fn must be short and lock-free. */
 void cell_each(Vm *vm, void (*fn)(void *ctx, Cell *cell), void *ctx);
 

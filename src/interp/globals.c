@@ -54,15 +54,6 @@ Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit) {
     return STATUS_OK;
 }
 
-bool domain_hides(const Domain *domain, uint32_t symbol) {
-    for (uint32_t i = 0; i < domain->nhidden; i++) {
-        if (domain->hidden[i] == symbol) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void cell_each(Vm *vm, void (*fn)(void *ctx, Cell *cell), void *ctx) {
     lock_acquire(&vm->code_lock);
     for (uint32_t i = 0; i < SYMBOL_CHUNKS; i++) {

@@ -540,7 +540,7 @@ L_GETGLOBAL: {
     /* acquire: pairs with the release in cell_set, publishes the frozen graph */
     v = atom_load_acq(&cell->value);
     if (UNLIKELY(value_is_ptr(v) || p->domain->nhidden)) {
-        if (p->domain->nhidden && !(code->flags & CODE_F_LIBRARY) &&
+        if (p->domain->nhidden && !(code->flags & CODE_F_LIBRARY) && cell->owner == CLASS_NONE &&
             domain_hides(p->domain, cell->name)) {
             nb = R + C;
             nb[0] = value_class(CLASS_ERROR);
@@ -560,7 +560,7 @@ L_SETGLOBAL: {
     Value culprit = VALUE_NIL;
     nb = R + C;
     if (UNLIKELY(p->domain->nhidden) && !(code->flags & CODE_F_LIBRARY) &&
-        domain_hides(p->domain, cell->name)) {
+        cell->owner == CLASS_NONE && domain_hides(p->domain, cell->name)) {
         nb[0] = value_class(CLASS_ERROR);
         nb[1] = value_symbol(cell->name);
         nb[2] = VALUE_TRUE;

@@ -18,6 +18,11 @@ static inline InlineCache *code_ics(const Code *code) {
     return atom_load_acq(&code->ics);
 }
 
+#ifdef MAGGIE_COUNT_WORK
+/* M20: supplied by the test that measures primitives; calls m->prim(c). */
+PrimStatus interp_count_work(const Code *m, PrimCall *c);
+#endif
+
 /* ---- caches (lookup.c) ---- */
 void ic_fill(InlineCache *ic, uint32_t cls, Code *target);
 Code *dict_find(const MethodDict *dict, uint32_t selector);
@@ -44,6 +49,15 @@ size_t interp_copy_literal(VmLocal *l, Process *p, Value literal, const Value *s
                            Value *out);
 /* `memory` has 4 + argc words: a Message and its arguments array. */
 void interp_fill_message(Object *memory, uint32_t selector, const Value *window, unsigned argc);
+
+/* ---- forking (fork.c) ---- */
+/* Starts a process of `p` that runs a copy of a block, whose argument count the caller has checked,
+ * with argc (0 or 1) arguments. l->actor.copied_words is what the copy took. */
+Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
+                   TaskPrio priority, Value *pid) MUST_CHECK;
+/* ---- weak references (prims_weak.c) ---- */
+/* After a collection: forks the finalizers of objects that are gone. */
+void interp_run_finalizers(VmLocal *l, Process *p);
 
 /* ---- errors (support.c): fill window nb[0..4] for a send of #_raise:with:with:selector: ---- */
 void interp_raise(VmLocal *l, Value *nb, const Code *primitive);

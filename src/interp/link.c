@@ -308,7 +308,8 @@ static Status link_unit(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInf
                    .home_reg = unit->home_reg,
                    .kind = (uint8_t)unit->kind,
                    .flags = (uint8_t)((unit->has_nlr ? CODE_F_NLR : 0) |
-                                      (unit->uses_self ? CODE_F_USES_SELF : 0)),
+                                      (unit->uses_self ? CODE_F_USES_SELF : 0) |
+                                      (vm->boot_done ? 0 : CODE_F_LIBRARY)),
                    .getter_slot = unit->getter_slot,
                    .owner = info->owner,
                    .ninstr = unit->ninstr,

@@ -9,6 +9,7 @@
 #include "prims_array.def"
 #include "prims_bytes.def"
 #include "prims_dict.def"
+#include "prims_weak.def"
 #if __has_include("prims_class.def")
 #include "prims_class.def"
 #endif

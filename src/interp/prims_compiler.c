@@ -388,6 +388,15 @@ PrimStatus prim_compiled_part(PrimCall *c) {
 
 /* ---- globals -------------------------------------------------------------------------------- */
 
+/* A hidden name: signals RestrictedGlobal. */
+static PrimStatus restricted(PrimCall *c, bool write) {
+    c->args[0] = value_class(CLASS_EXCEPTION);
+    c->args[2] = value_bool(write);
+    c->send_selector = SYM_RESTRICTED;
+    c->send_argc = 2;
+    return PRIM_SEND;
+}
+
 PrimStatus prim_compiler_set_global(PrimCall *c) {
     VmLocal *l = local_of(c);
     Value culprit;
@@ -395,8 +404,12 @@ PrimStatus prim_compiler_set_global(PrimCall *c) {
         return prim_type_error(c, 1, "Symbol");
     }
     uint32_t symbol = value_as_symbol(c->args[1]);
-    if (c->process->domain->nhidden && domain_hides(c->process->domain, symbol)) {
-        return prim_error(c, "access to a restricted global");
+    if (domain_hides(c->process->domain, symbol)) {
+        c->args[0] = value_class(CLASS_ERROR);
+        c->args[2] = VALUE_TRUE;
+        c->send_selector = SYM_RESTRICTED;
+        c->send_argc = 2;
+        return PRIM_SEND;
     }
     if (class_find_symbol(c->vm, symbol) != CLASS_NONE) {
         return prim_error(c, "a class cannot be replaced");
@@ -414,8 +427,8 @@ PrimStatus prim_compiler_get_global(PrimCall *c) {
         return prim_type_error(c, 1, "Symbol");
     }
     uint32_t symbol = value_as_symbol(c->args[1]);
-    if (c->process->domain->nhidden && domain_hides(c->process->domain, symbol)) {
-        return prim_error(c, "access to a restricted global");
+    if (domain_hides(c->process->domain, symbol)) {
+        return prim_ok(c, VALUE_NIL); /* as if it were not there */
     }
     uint32_t cls = class_find_symbol(c->vm, symbol);
     if (cls != CLASS_NONE) {

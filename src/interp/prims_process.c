@@ -8,7 +8,8 @@
  * Threads: the owner of the process, inside its scheduler's epoch section. */
 #include "process.h"
 
-#include "interp.h"
+#include "class.h"
+#include "interp_int.h"
 #include "prims.h"
 #include "vm.h"
 

@@ -72,6 +72,9 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
         interp_end_for(p, status);
         return false;
     }
+    if (p->ext && p->ext->finalizers != VALUE_NIL) {
+        interp_run_finalizers(l, p);
+    }
     return true;
 }
 

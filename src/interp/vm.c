@@ -231,15 +231,6 @@ static void free_code(Vm *vm, HeapCtx *cx) {
     }
 }
 
-static void free_domains(Vm *vm) {
-    for (Domain *d = vm->domains; d;) {
-        Domain *next = d->next;
-        env_free(vm->env, d->hidden, d->nhidden * sizeof *d->hidden);
-        env_free(vm->env, d, sizeof *d);
-        d = next;
-    }
-}
-
 static void free_memory(Vm *vm) {
     for (MemChunk *c = vm->memory ? vm->memory->chunks : NULL; c;) {
         MemChunk *next = c->next;
@@ -275,7 +266,7 @@ void vm_destroy(Vm *vm) {
         vm_free_dicts(vm);
     }
     traits_free(vm);
-    free_domains(vm);
+    vm_free_domains(vm);
     free_memory(vm);
     if (vm->pools) {
         pool_global_destroy(vm->pools);

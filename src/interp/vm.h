@@ -96,7 +96,8 @@ typedef struct Code {
 enum {
     CODE_F_NLR = 1,       /* block with ^ */
     CODE_F_USES_SELF = 2, /* block that captures self as capture 0 */
-    CODE_F_FRAME = 4      /* primitive that walks or changes frames: state is committed before */
+    CODE_F_FRAME = 4,     /* primitive that walks or changes frames: state is committed before */
+    CODE_F_LIBRARY = 8    /* part of the boot image: no global is hidden from it */
 };
 
 /* ---- classes ------------------------------------------------------------------------------- */
@@ -152,12 +153,17 @@ typedef struct Cell {
 
 /* ---- authority (D20) ----------------------------------------------------------------------- */
 
+/* Immutable once a process has it; lives as long as the VM. Equal ones are the same (domain.c). */
 typedef struct Domain {
     uint32_t rights;      /* Authority bits */
     uint32_t nhidden;     /* hidden globals */
-    uint32_t *hidden;     /* symbols */
+    uint32_t *hidden;     /* symbols, ascending */
     struct Domain *next;  /* all domains of the VM */
+    struct Domain *chain; /* of the same bucket */
 } Domain;
+#define DOMAIN_BUCKETS 256
+#define DOMAINS_MAX 16384 /* different ones in a VM */
+#define DOMAIN_NAMES_MAX 1024 /* hidden in one */
 
 /* ---- well-known symbols -------------------------------------------------------------------- */
 
@@ -237,6 +243,9 @@ typedef struct Vm {
     struct TraitTable *traits;
     Domain *root_domain;
     Domain *domains;
+    Lock domain_lock; /* guards the next two and `domains` */
+    Domain *domain_buckets[DOMAIN_BUCKETS];
+    uint32_t ndomains;
     struct PrimTable *prims;
     struct CodeMem *memory;   /* VM-lifetime memory of code and names */
     struct Output *output;    /* standard output and error (node folder supplies the writer) */

@@ -51,7 +51,9 @@ const PrimEntry *prim_all(void);
 
 /* One copy of each file name. */
 Bytes vm_intern_file(Vm *vm, Bytes file);
+void vm_free_exit_timers(Vm *vm);
 void vm_free_cells(Vm *vm, HeapCtx *cx);
+void vm_free_domains(Vm *vm);
 Status vm_make_core_classes(Vm *vm) MUST_CHECK;
 void vm_free_dicts(Vm *vm);
 /* An empty inline-cache table; `selectors` NULL keeps those of the present table. */

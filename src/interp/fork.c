@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fork.c - a new process on a copy of a block.
+ * Threads: the owner of the forking process, inside its scheduler's epoch section. */
+#include "interp_int.h"
+
+/* Block and argument as one graph, so that what they share stays shared. Never in any heap: the
+ * copier reads it like an Array of the forker's. */
+typedef struct ForkPair {
+    uint64_t header;
+    Value words[2];
+} ForkPair;
+
+/* Heap and frame of a new process. */
+static Status fork_fill(ActorCtx *cx, Heap *source, Process *child, Value block, unsigned argc,
+                        Value arg) {
+    const Code *code = closure_code(obj_of(block));
+    bool pair = argc > 0 && value_is_ptr(arg);
+    ForkPair both = {obj_header(CLASS_ARRAY, 2, OBJ_SLOTS, 0), {block, arg}};
+    Value root = pair ? value_ptr(&both) : block;
+    STATUS_FORWARD(heap_init_with_copy(&child->heap, &cx->heap, source, root,
+                                       interp_base_words(code), process_salt(child), &root));
+    Heap *heap = &child->heap;
+    cx->copied_words = (size_t)(heap->hi - heap->hp);
+    process_map_home_tokens(heap->hp, heap->hi, HOME_TOKEN_FORK);
+    if (pair) {
+        Object *copy = obj_of(root);
+        root = copy->words[0];
+        arg = copy->words[1];
+    }
+    interp_setup_block(child, root, argc, arg);
+    return STATUS_OK;
+}
+
+Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
+                   TaskPrio priority, Value *pid) {
+    ActorCtx *cx = &l->actor;
+    Process *child;
+    STATUS_FORWARD(process_new(cx, p->pid, &child));
+    Status status = fork_fill(cx, &p->heap, child, block, argc, arg);
+    if (status != STATUS_OK) {
+        process_abandon(cx, child);
+        return status;
+    }
+    child->domain = domain;
+    child->priority = (uint8_t)priority;
+    *pid = child->pid;
+    process_start(cx, child, false);
+    return STATUS_OK;
+}
