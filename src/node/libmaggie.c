@@ -106,7 +106,13 @@ static void on_result(void *embedder, Process *p, int64_t id, Value value) {
     pthread_mutex_lock(&m->lock);
     for (Job *job = m->jobs; job; job = job->next) {
         if (job->id == id && !job->done) {
-            job_done(m, job, result_of_delivery(m->vm, value));
+            MaggieResult *result = result_of_delivery(m->vm, value);
+            if (job->session) {
+                job_done(m, job, result);
+            } else {
+                maggie_result_free(job->result);
+                job->result = result; /* done when the process has ended */
+            }
             break;
         }
     }
@@ -119,7 +125,9 @@ static void on_main_ended(void *embedder, Process *p) {
     for (Job *job = m->jobs, *next; job; job = next) {
         next = job->next;
         if (job->pid == p->pid && !job->done) {
-            job_done(m, job, result_of_end(m->vm, p->exit_reason, p->exit_result));
+            MaggieResult *delivered = job->result;
+            job_done(m, job, delivered ? delivered
+                                       : result_of_end(m->vm, p->exit_reason, p->exit_result));
         }
     }
     pthread_mutex_unlock(&m->lock);
@@ -170,10 +178,13 @@ static void on_quiescent(void *embedder, Vm *vm) {
         (void)buf_putf(&r.text, "  and %u more\n", r.count - IDLE_LINES);
     }
     pthread_mutex_lock(&m->lock);
-    free(m->idle_text);
-    m->idle_text = strdup(buf_cstr(&r.text));
-    m->idle = true;
-    pthread_cond_broadcast(&m->changed);
+    /* somebody may have fed the machine since the scheduler looked */
+    if (m->options.simulate || sched_is_silent(vm->group)) {
+        free(m->idle_text);
+        m->idle_text = strdup(buf_cstr(&r.text));
+        m->idle = true;
+        pthread_cond_broadcast(&m->changed);
+    }
     pthread_mutex_unlock(&m->lock);
     buf_free(&r.text);
 }

@@ -227,6 +227,7 @@ static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
         } else if (print && maggie_result_value(r)->kind != MAGGIE_NIL &&
                    (maggie_write(m, MAGGIE_STDOUT, maggie_result_text(r), maggie_result_text_length(r)) ||
                     maggie_write(m, MAGGIE_STDOUT, "\n", 1))) {
+            cli_error(m, "maggie-erl: cannot write to standard output\n");
             status = 1;
         }
         break;

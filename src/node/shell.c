@@ -117,10 +117,9 @@ static ReadState read_plain(Shell *s) {
 
 #ifdef MAGGIE_LIBEDIT
 static char *edit_prompt(EditLine *edit) {
-    static char first[] = ">> ", more[] = ".. ";
     Shell *s;
     el_get(edit, EL_CLIENTDATA, &s);
-    return s->len ? more : first;
+    return (char *)(uintptr_t)(s->len ? ".. " : ">> "); /* libedit only reads it */
 }
 
 static int edit_getc(EditLine *edit, wchar_t *out) {

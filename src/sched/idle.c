@@ -254,6 +254,11 @@ void idle_left(SchedImpl *s)
         group->hooks.quiescent(group->hook_ctx, &s->pub);
 }
 
+bool sched_is_silent(const SchedGroup *group)
+{
+    return atom_load_seq(&group->alive) == 0 && nothing_left(group);
+}
+
 void idle_back(SchedImpl *s) { (void)atom_add_seq(&s->pub.group->alive, 1u); }
 
 void idle_source_gone(SchedGroup *group)

@@ -479,7 +479,12 @@ bool sched_should_yield(const Sched *sched, TaskPrio prio)
     return (s->nonempty & ((1u << LEVEL_OF_PRIO(prio)) - 1)) != 0;
 }
 
-void sched_hold(SchedGroup *group) { (void)atom_add_seq(&group->alive, 1u); }
+void sched_hold(SchedGroup *group)
+{
+    /* Relaxed: what follows the hold is a new silence; it is told by whoever ends the hold. */
+    atom_store_rlx(&group->silence_told, 0u);
+    (void)atom_add_seq(&group->alive, 1u);
+}
 
 void sched_release(SchedGroup *group) { idle_source_gone(group); }
 

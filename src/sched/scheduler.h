@@ -114,6 +114,10 @@ bool sched_should_yield(const Sched *sched, TaskPrio prio);
 void sched_hold(SchedGroup *group);
 void sched_release(SchedGroup *group);
 
+/* For the quiescent hook: is it still so? True only when nothing was fed before the caller's lock,
+ * under which all feeding is done with a hold. */
+bool sched_is_silent(const SchedGroup *group);
+
 /* What a scheduler has done; counters only grow. */
 typedef struct SchedStats {
     uint64_t slices;
