@@ -129,8 +129,8 @@ static size_t reason_text(ActorCtx *cx, Process *p, char *out, size_t n)
     return len;
 }
 
-/* One line, whatever the reason holds. Main processes are the embedder's to report; who was asked to
- * end has not crashed. */
+/* One line, whatever the reason holds. Main processes are the embedder's to report; who was asked
+ * to end has not crashed. */
 static void crash_report(ActorCtx *cx, Process *p)
 {
     const ActorNode *node = cx->node;
