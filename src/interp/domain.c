@@ -82,7 +82,9 @@ Status domain_narrow(Vm *vm, Domain *from, const uint32_t *symbols, size_t n, ui
     if (count > DOMAIN_NAMES_MAX) {
         return STATUS_LIMIT;
     }
-    memcpy(hidden, from->hidden, count * sizeof *hidden);
+    if (count > 0) {
+        memcpy(hidden, from->hidden, count * sizeof *hidden);
+    }
     for (size_t i = 0; i < n; i++) {
         if (domain_hides(from, symbols[i])) {
             continue;

@@ -1145,7 +1145,7 @@ L_SAMEJ:
 call_primitive: {
     PrimCall *c = &l->call;
     if (UNLIKELY(m->authority & ~p->domain->rights)) {
-        interp_raise_authority(l, nb, m);
+        interp_raise_authority(l, p, nb, m);
         argc = 4;
         m = vm_lookup_cached(l, class_of(nb[0]), SYM_RAISE);
         goto enter;

@@ -61,7 +61,7 @@ void interp_run_finalizers(VmLocal *l, Process *p);
 
 /* ---- errors (support.c): fill window nb[0..4] for a send of #_raise:with:with:selector: ---- */
 void interp_raise(VmLocal *l, Value *nb, const Code *primitive);
-void interp_raise_authority(VmLocal *l, Value *nb, const Code *primitive);
+void interp_raise_authority(VmLocal *l, const Process *p, Value *nb, const Code *primitive);
 void interp_raise_status(VmLocal *l, Value *nb, Status status, Value culprit, uint32_t name);
 void interp_clear_resume(Process *p);
 

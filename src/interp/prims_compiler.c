@@ -388,10 +388,10 @@ PrimStatus prim_compiled_part(PrimCall *c) {
 
 /* ---- globals -------------------------------------------------------------------------------- */
 
-/* A hidden name: signals RestrictedGlobal. */
-static PrimStatus restricted(PrimCall *c, bool write) {
+/* A hidden name in args[1]: signals RestrictedGlobal. Reading one is no error here, it is not there. */
+static PrimStatus refuse_write(PrimCall *c) {
     c->args[0] = value_class(CLASS_EXCEPTION);
-    c->args[2] = value_bool(write);
+    c->args[2] = VALUE_TRUE;
     c->send_selector = SYM_RESTRICTED;
     c->send_argc = 2;
     return PRIM_SEND;
@@ -405,11 +405,7 @@ PrimStatus prim_compiler_set_global(PrimCall *c) {
     }
     uint32_t symbol = value_as_symbol(c->args[1]);
     if (domain_hides(c->process->domain, symbol)) {
-        c->args[0] = value_class(CLASS_ERROR);
-        c->args[2] = VALUE_TRUE;
-        c->send_selector = SYM_RESTRICTED;
-        c->send_argc = 2;
-        return PRIM_SEND;
+        return refuse_write(c);
     }
     if (class_find_symbol(c->vm, symbol) != CLASS_NONE) {
         return prim_error(c, "a class cannot be replaced");

@@ -120,7 +120,7 @@ PrimStatus prim_block_fork_with_at(PrimCall *c)
 
 /* ---- restricted processes (D20) ------------------------------------------------------------- */
 
-/* _forkHiding: anArrayOfSymbols rights: aMask. */
+/* _forkRestricted: anArrayOfSymbols rights: aMask. */
 PrimStatus prim_block_fork_narrow(PrimCall *c)
 {
     Value names = c->args[1], mask = c->args[2];

@@ -234,8 +234,8 @@ static const char *authority_name(uint32_t missing) {
     return bit < (int)(sizeof names / sizeof *names) ? names[bit] : "unknown";
 }
 
-void interp_raise_authority(VmLocal *l, Value *nb, const Code *primitive) {
-    uint32_t missing = primitive->authority & ~l->call.process->domain->rights;
+void interp_raise_authority(VmLocal *l, const Process *p, Value *nb, const Code *primitive) {
+    uint32_t missing = primitive->authority & ~p->domain->rights;
     raise_window(nb, PRIM_ERR_AUTHORITY, text_symbol(l, authority_name(missing)), VALUE_NIL,
                  primitive->selector);
 }
