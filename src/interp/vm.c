@@ -155,6 +155,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
     vm->memory = env_calloc(vm->env, sizeof *vm->memory);
     vm->cells = env_calloc(vm->env, sizeof *vm->cells);
     vm->root_domain = env_calloc(vm->env, sizeof *vm->root_domain);
+    vm->domains = vm->root_domain;
     vm->nlocals = config->schedulers ? config->schedulers : cpu_usable();
     vm->locals = env_calloc(vm->env, vm->nlocals * sizeof *vm->locals);
     vm->final_counters = env_calloc(vm->env, vm->nlocals * sizeof *vm->final_counters);
@@ -163,7 +164,6 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
         return STATUS_NO_MEMORY;
     }
     vm->root_domain->rights = AUTH_ALL;
-    vm->domains = vm->root_domain;
     size_t stack_cap = config->stack_cap_bytes ? config->stack_cap_bytes : (size_t)64 << 20;
     vm->heap_env = (HeapEnv){
         .env = vm->env,
@@ -198,8 +198,10 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .describe = crash_describe,
                           .main_ended = on_main_ended,
                           .ctx = vm};
+    STATUS_FORWARD(vm_local_open(vm, &vm->outside)); /* first: the node is destroyed through it */
     STATUS_FORWARD(actor_node_create(&actors, &vm->actors));
-    return vm_local_open(vm, &vm->outside);
+    vm->outside->actor.node = vm->actors;
+    return STATUS_OK;
 }
 
 Status vm_create(const VmConfig *config, Vm **out) {
