@@ -330,6 +330,7 @@ static uint32_t spawn_code(VmKit *k, VmLocal *l, Code *code, Domain *domain)
     assert_in_range(k->njobs, 0, VMKIT_JOBS - 1);
     pthread_mutex_lock(&k->lock); /* the job is known before its end can be reported */
     uint32_t number = k->njobs++;
+    k->jobs[number] = (VmJob){0};
     Domain *root = k->vm->root_domain;
     if (domain)
         k->vm->root_domain = domain;
@@ -402,7 +403,31 @@ bool vmkit_run_on(VmKit *k)
     return k->simulated ? run_simulated(k) : run_threads(k);
 }
 
-void vmkit_run(VmKit *k) { assert_true(vmkit_run_on(k)); }
+static void tell_where(void *ctx, Process *p)
+{
+    VmKit *k = ctx;
+    char pid[PROCESS_PID_TEXT];
+    process_pid_text(p->pid, pid);
+    fprintf(stderr, "%s waits: %s\n", pid, process_wait_name(p->wait));
+    FrameWalk w = frame_top(p);
+    for (int i = 0; i < 12; i++) {
+        uint32_t column, line = code_line_at(w.code, w.pc, &column);
+        Bytes s = vm_symbol_text(k->vm, w.code->method->selector);
+        fprintf(stderr, "    %.*s, line %u\n", (int)s.len, s.data, line);
+        if (!frame_up(&w))
+            break;
+    }
+}
+
+void vmkit_run(VmKit *k)
+{
+    if (vmkit_run_on(k))
+        return;
+    vmkit_stop(k);
+    fprintf(stderr, "%u of %u jobs ended, then silence\n", k->nended, k->njobs);
+    actor_each_process(k->vm->actors, tell_where, k);
+    fail();
+}
 
 const char *vmkit_result(VmKit *k, uint32_t job)
 {
