@@ -85,6 +85,11 @@ typedef struct ProcessExt {
     Fragment *waiters;           /* SIGNAL_WAIT signals to be answered at death */
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
     void *dirty;                 /* job under way (interp) */
+    /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
+    struct {
+        uint32_t loop, target, window;
+        struct Code *code; /* of the frame at `window`; NULL: no unwinding has begun */
+    } unwind;
 } ProcessExt;
 
 typedef struct Process {

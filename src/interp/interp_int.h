@@ -13,6 +13,11 @@
 /* The primitive has moved the stack but answers as usual: c->result is the call's answer. */
 #define INTERP_FRAME_RESULT 2
 
+/* The scheduler's state around a primitive call. */
+static inline VmLocal *prim_local(PrimCall *c) {
+    return (VmLocal *)(void *)((char *)c - offsetof(VmLocal, call));
+}
+
 static inline InlineCache *code_ics(const Code *code) {
     /* acquire: pairs with the release in code_reset_caches, publishes the empty table */
     return atom_load_acq(&code->ics);

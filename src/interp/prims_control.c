@@ -176,14 +176,42 @@ PrimStatus prim_exception_base_frame(PrimCall *c) {
     return prim_ok(c, value_int((int64_t)w.window));
 }
 
+/* Only the loop of Exception class>>_unwind: may go on from the place noted in the process: it is
+ * above all frames it walks, so they stand as they stood, and it always begins with `first`. */
+static bool called_by_unwind_loop(PrimCall *c) {
+    const Code *code = c->process->code;
+    if (code->owner != CLASS_META_EXCEPTION || code->kind != CODE_METHOD) {
+        return false;
+    }
+    Bytes selector = vm_symbol_text(c->vm, code->selector);
+    return selector.len == 8 && !memcmp(selector.data, "_unwind:", 8);
+}
+
 PrimStatus prim_exception_take_unwind(PrimCall *c) {
+    Process *p = c->process;
+    ProcessExt *ext;
     if (!value_is_int(c->args[1])) {
         return prim_type_error(c, 1, "SmallInteger");
     }
+    if (!called_by_unwind_loop(c)) {
+        return prim_error(c, "part of unwinding, not for programs");
+    }
+    Status status = process_ext(&prim_local(c)->actor, p, &ext);
+    if (status != STATUS_OK) {
+        return prim_status(c, status, 0);
+    }
     size_t target = (size_t)value_as_int(c->args[1]);
+    FrameWalk w = frame_top(p);
+    bool goes_on = c->args[2] == VALUE_FALSE && ext->unwind.code &&
+                   ext->unwind.loop == p->window && ext->unwind.target == target;
+    if (goes_on) {
+        w.window = ext->unwind.window;
+        w.code = ext->unwind.code;
+    }
     PrimStatus st;
-    FrameWalk w = frame_top(c->process);
+    size_t steps = 0;
     while (frame_up(&w) && w.window >= target) {
+        steps++;
         if (w.code->mark != CODE_MARK_ENSURE && w.code->mark != CODE_MARK_CURTAILED) {
             continue;
         }
@@ -198,8 +226,15 @@ PrimStatus prim_exception_take_unwind(PrimCall *c) {
         pair->words[0] = regs[1];
         pair->words[1] = value_int((int64_t)w.window);
         regs[1] = VALUE_NIL; /* taken: never run twice */
+        ext->unwind.loop = p->window;
+        ext->unwind.target = (uint32_t)target;
+        ext->unwind.window = (uint32_t)w.window;
+        ext->unwind.code = w.code;
+        prim_charge(c, steps / 8);
         return prim_ok(c, value_ptr(pair));
     }
+    ext->unwind.code = NULL;
+    prim_charge(c, steps / 8);
     return prim_ok(c, VALUE_NIL);
 }
 
