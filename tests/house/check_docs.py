@@ -11,6 +11,9 @@ In every Markdown file of DOCS, by the language of the fence:
     c           with BUILD: compiled against the libmaggie in that build directory; when a fence
                 `text` stands directly below, it is run and prints just that.
 
+In internals.md the section "Instructions" must name the instructions of opcodes.def, all of them
+and no others.
+
 A comment `<!-- file: NAME -->` before a fence writes its contents to NAME, where later programs and
 commands of the same document find it. Other fences are prose.
 """
@@ -89,6 +92,14 @@ class Checker:
         code, out = self.run(['./snippet'], folder)
         return None if code == 0 and out == wanted else f'exit {code}, printed:\n{out}'
 
+    def opcodes(self, path):
+        listed = (path.parent / '../src/lang/opcodes.def').read_text(encoding='utf-8')
+        wanted = set(re.findall(r'^OP\((\w+),', listed, re.M))
+        section = path.read_text(encoding='utf-8').split('## Instructions')[1].split('```')[0]
+        found = set(re.findall(r'`([A-Z][A-Z0-9]*)`', section))
+        wrong = ', '.join(sorted(wanted ^ found))
+        self.judge(f'{path.name}: instructions', f'not in both: {wrong}' if wrong else None)
+
     def document(self, path):
         text = path.read_text(encoding='utf-8')
         fences = list(FENCE.finditer(text))
@@ -117,6 +128,8 @@ def main():
     checker = Checker(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else None)
     for path in sorted(pathlib.Path(sys.argv[1]).glob('*.md')):
         checker.document(path)
+        if path.name == 'internals.md':
+            checker.opcodes(path)
     print(f'{checker.passed} passed, {checker.failed} failed')
     return 1 if checker.failed else 0
 
