@@ -42,8 +42,8 @@ static void *run_side(void *arg)
         side->wrong++;
         return NULL;
     }
-    snprintf(text, sizeof text,
-             "Scale subclass: Object\n  classMethod: of: n [ ^n * %d ]\n", side->factor);
+    snprintf(text, sizeof text, "Scale subclass: Object\n  classMethod: of: n [ ^n * %d ]\n",
+             side->factor);
     if (maggie_load_text(m, "scale.mag", text, strlen(text)) != MAGGIE_OK)
         side->wrong++;
     snprintf(text, sizeof text, "Compiler setGlobal: #Factor to: %d", side->factor);

@@ -16,7 +16,8 @@ typedef struct Tree {
     size_t count, cap;
 } Tree;
 
-static Status keep(Tree *t, const char *path) {
+static Status keep(Tree *t, const char *path)
+{
     if (t->count == FILE_TREE_FILES_MAX) {
         return STATUS_LIMIT;
     }
@@ -33,12 +34,14 @@ static Status keep(Tree *t, const char *path) {
     return t->paths[t->count++] ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static bool is_source(const char *name) {
+static bool is_source(const char *name)
+{
     size_t n = strlen(name);
     return n > 4 && strcmp(name + n - 4, ".mag") == 0;
 }
 
-static Status collect(Tree *t, const char *dir, unsigned depth) {
+static Status collect(Tree *t, const char *dir, unsigned depth)
+{
     DIR *d = depth <= FILE_TREE_DEPTH_MAX ? opendir(dir) : NULL;
     if (!d) {
         return STATUS_NOT_FOUND;
@@ -62,12 +65,14 @@ static Status collect(Tree *t, const char *dir, unsigned depth) {
     return status;
 }
 
-static int by_path(const void *a, const void *b) {
+static int by_path(const void *a, const void *b)
+{
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 Status file_tree_each(const char *dir, Status (*fn)(void *ctx, const char *path, Bytes space),
-                      void *ctx) {
+                      void *ctx)
+{
     Tree t = {0};
     Status status = collect(&t, dir, 0);
     if (t.count) {

@@ -13,7 +13,7 @@
 /* Calls fn for every *.mag file below `dir`, with its namespace by directory. Stops at the first
  * status that is not STATUS_OK and answers it. STATUS_NOT_FOUND when `dir` cannot be read. Names
  * that begin with a dot are left out. */
-MUST_CHECK Status file_tree_each(const char *dir, Status (*fn)(void *ctx, const char *path, Bytes space),
-                                 void *ctx);
+MUST_CHECK Status file_tree_each(const char *dir,
+                                 Status (*fn)(void *ctx, const char *path, Bytes space), void *ctx);
 
 #endif

@@ -10,13 +10,14 @@
 #define IMAGE_DEPTH_MAX 1000u /* nested blocks and literal arrays, as deep as the parser allows */
 
 enum { /* flags of a unit */
-    IMAGE_UNIT_SELF = 1,
-    IMAGE_UNIT_NLR = 2,
-    IMAGE_UNIT_PRIMITIVE = 4,
-    IMAGE_UNIT_ALL = 7
+       IMAGE_UNIT_SELF = 1,
+       IMAGE_UNIT_NLR = 2,
+       IMAGE_UNIT_PRIMITIVE = 4,
+       IMAGE_UNIT_ALL = 7
 };
 
-static inline uint64_t image_word(const unsigned char *p) {
+static inline uint64_t image_word(const unsigned char *p)
+{
     uint64_t v = 0;
     for (unsigned i = 0; i < 8; i++) {
         v |= (uint64_t)p[i] << (8 * i);
@@ -25,7 +26,8 @@ static inline uint64_t image_word(const unsigned char *p) {
 }
 
 /* Changes whenever the list of instructions does: code of another list must not be run. */
-static inline uint32_t image_fingerprint(void) {
+static inline uint32_t image_fingerprint(void)
+{
     uint32_t hash = HASH_FNV32_START;
     for (unsigned i = 0; i < OP_COUNT; i++) {
         hash = hash_fnv32_more(hash, op_info[i].name, strlen(op_info[i].name) + 1);
@@ -36,7 +38,8 @@ static inline uint32_t image_fingerprint(void) {
 }
 
 /* Eight bytes at a time: the embedded image is checked at every start. */
-static inline uint64_t image_checksum(const unsigned char *p, size_t n) {
+static inline uint64_t image_checksum(const unsigned char *p, size_t n)
+{
     uint64_t hash = n;
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {

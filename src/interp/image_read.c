@@ -28,18 +28,19 @@ typedef struct Reader {
     Bytes *units;
     size_t nstrings, nunits;
     bool trusted, boot;
-    size_t budget;      /* bytes of units that may yet be decoded: they may be named many times */
+    size_t budget; /* bytes of units that may yet be decoded: they may be named many times */
     Scratch scratch;
-    LangArena *arena;   /* not NULL: memory and texts of the unit being read come from here */
-    const char *error;  /* static */
+    LangArena *arena;  /* not NULL: memory and texts of the unit being read come from here */
+    const char *error; /* static */
     Status status;
-    char *error_text;   /* the caller's */
+    char *error_text; /* the caller's */
     size_t error_size;
 } Reader;
 
-/* ---- failing ------------------------------------------------------------------------------- */
+/* ---- failing ---- */
 
-static void fail(Reader *r, Status status, const char *text) {
+static void fail(Reader *r, Status status, const char *text)
+{
     if (!r->error) {
         r->error = text;
         r->status = status;
@@ -52,9 +53,10 @@ static void fail(Reader *r, Status status, const char *text) {
 
 static void damaged(Reader *r, const char *text) { fail(r, STATUS_BAD_IMAGE, text); }
 
-/* ---- memory -------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
-static void scratch_reset(Scratch *s) {
+static void scratch_reset(Scratch *s)
+{
     while (s->more) {
         void **next = *s->more;
         free(s->more);
@@ -64,7 +66,8 @@ static void scratch_reset(Scratch *s) {
     s->end = s->first ? s->first + SCRATCH_FIRST_BYTES : NULL;
 }
 
-static void *scratch_alloc(Scratch *s, size_t n) {
+static void *scratch_alloc(Scratch *s, size_t n)
+{
     n = (n + 15) & ~(size_t)15;
     if (!s->first && !(s->first = malloc(SCRATCH_FIRST_BYTES))) {
         return NULL;
@@ -87,7 +90,8 @@ static void *scratch_alloc(Scratch *s, size_t n) {
 }
 
 /* Zeroed; never NULL without `fail`. The count has been checked against the bytes that are left. */
-static void *take(Reader *r, size_t count, size_t size) {
+static void *take(Reader *r, size_t count, size_t size)
+{
     size_t n = count * size + 1;
     void *p = r->arena ? lang_arena_alloc(r->arena, n) : scratch_alloc(&r->scratch, n);
     if (!p) {
@@ -96,11 +100,12 @@ static void *take(Reader *r, size_t count, size_t size) {
     return p;
 }
 
-/* ---- numbers and texts ---------------------------------------------------------------------- */
+/* ---- numbers and texts ---- */
 
 static size_t left(const Reader *r) { return (size_t)(r->end - r->at); }
 
-static uint64_t get_u(Reader *r) {
+static uint64_t get_u(Reader *r)
+{
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         if (r->at == r->end) {
@@ -120,12 +125,14 @@ static uint64_t get_u(Reader *r) {
     return 0;
 }
 
-static int64_t get_s(Reader *r) {
+static int64_t get_s(Reader *r)
+{
     uint64_t v = get_u(r);
     return (int64_t)(v >> 1 ^ (~(v & 1) + 1));
 }
 
-static uint32_t get_u32(Reader *r) {
+static uint32_t get_u32(Reader *r)
+{
     uint64_t v = get_u(r);
     if (v > UINT32_MAX) {
         damaged(r, "a number is too big");
@@ -134,7 +141,8 @@ static uint32_t get_u32(Reader *r) {
     return (uint32_t)v;
 }
 
-static uint8_t get_byte(Reader *r) {
+static uint8_t get_byte(Reader *r)
+{
     if (r->at == r->end) {
         damaged(r, "the image ends too early");
         return 0;
@@ -143,7 +151,8 @@ static uint8_t get_byte(Reader *r) {
 }
 
 /* A number of things that take at least `each` bytes apiece. */
-static uint32_t get_count(Reader *r, size_t each) {
+static uint32_t get_count(Reader *r, size_t each)
+{
     uint64_t n = get_u(r);
     if (n > left(r) / each || n > UINT32_MAX / 2) {
         damaged(r, "a count is too big");
@@ -152,7 +161,8 @@ static uint32_t get_count(Reader *r, size_t each) {
     return (uint32_t)n;
 }
 
-static Bytes get_text(Reader *r) {
+static Bytes get_text(Reader *r)
+{
     uint64_t i = get_u(r);
     if (i >= r->nstrings) {
         damaged(r, "a text is not there");
@@ -168,7 +178,8 @@ static Bytes get_text(Reader *r) {
     return (Bytes){copy.ptr, copy.len};
 }
 
-static Bytes *get_texts(Reader *r, uint32_t *n) {
+static Bytes *get_texts(Reader *r, uint32_t *n)
+{
     *n = get_count(r, 1);
     Bytes *texts = take(r, *n, sizeof *texts);
     for (uint32_t i = 0; texts && i < *n; i++) {
@@ -177,9 +188,10 @@ static Bytes *get_texts(Reader *r, uint32_t *n) {
     return texts;
 }
 
-/* ---- units ----------------------------------------------------------------------------------- */
+/* ---- units ---- */
 
-static bool digits_fit(Bytes text, int radix) {
+static bool digits_fit(Bytes text, int radix)
+{
     size_t i = text.len && text.data[0] == '-' ? 1 : 0;
     if (i == text.len) {
         return false;
@@ -187,7 +199,9 @@ static bool digits_fit(Bytes text, int radix) {
     for (; i < text.len; i++) {
         int c = (unsigned char)text.data[i];
         int lower = c | 32;
-        int digit = c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'z' ? lower - 'a' + 10 : 99;
+        int digit = c >= '0' && c <= '9'           ? c - '0'
+                    : lower >= 'a' && lower <= 'z' ? lower - 'a' + 10
+                                                   : 99;
         if (digit >= radix) {
             return false;
         }
@@ -196,7 +210,8 @@ static bool digits_fit(Bytes text, int radix) {
 }
 
 /* Recursion is limited by IMAGE_DEPTH_MAX, here and in get_unit. */
-static void get_literal(Reader *r, Literal *lit, unsigned depth) {
+static void get_literal(Reader *r, Literal *lit, unsigned depth)
+{
     uint64_t kind = get_u(r);
     if (kind > LIT_BLOCK || depth > IMAGE_DEPTH_MAX) {
         damaged(r, "bad literal");
@@ -206,9 +221,7 @@ static void get_literal(Reader *r, Literal *lit, unsigned depth) {
     switch (lit->kind) {
     case LIT_INT:
     case LIT_CHAR:
-    case LIT_BLOCK:
-        lit->integer = get_s(r);
-        break;
+    case LIT_BLOCK: lit->integer = get_s(r); break;
     case LIT_BIG_INT:
         lit->radix = (int)(get_u(r) & 0xFF);
         lit->text = get_text(r);
@@ -227,9 +240,7 @@ static void get_literal(Reader *r, Literal *lit, unsigned depth) {
         break;
     case LIT_STRING:
     case LIT_SYMBOL:
-    case LIT_CLASS:
-        lit->text = get_text(r);
-        break;
+    case LIT_CLASS: lit->text = get_text(r); break;
     case LIT_ARRAY:
         lit->count = get_count(r, 1);
         lit->elements = take(r, lit->count, sizeof *lit->elements);
@@ -237,12 +248,12 @@ static void get_literal(Reader *r, Literal *lit, unsigned depth) {
             get_literal(r, &lit->elements[i], depth + 1);
         }
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
-static void get_instructions(Reader *r, CodeUnit *unit) {
+static void get_instructions(Reader *r, CodeUnit *unit)
+{
     unit->ninstr = get_count(r, 8);
     unit->instr = take(r, unit->ninstr, sizeof *unit->instr);
     for (uint32_t i = 0; unit->instr && i < unit->ninstr; i++) {
@@ -251,7 +262,8 @@ static void get_instructions(Reader *r, CodeUnit *unit) {
     }
 }
 
-static void get_globals(Reader *r, CodeUnit *unit) {
+static void get_globals(Reader *r, CodeUnit *unit)
+{
     unit->nglobals = get_count(r, 3);
     unit->globals = take(r, unit->nglobals, sizeof *unit->globals);
     for (uint32_t i = 0; unit->globals && i < unit->nglobals; i++) {
@@ -265,7 +277,8 @@ static void get_globals(Reader *r, CodeUnit *unit) {
     }
 }
 
-static void get_lines(Reader *r, CodeUnit *unit) {
+static void get_lines(Reader *r, CodeUnit *unit)
+{
     uint32_t pc = 0, line = 0;
     unit->nlines = get_count(r, 3);
     unit->lines = take(r, unit->nlines, sizeof *unit->lines);
@@ -278,7 +291,8 @@ static void get_lines(Reader *r, CodeUnit *unit) {
 
 static CodeUnit *get_unit(Reader *r, unsigned depth);
 
-static void get_blocks(Reader *r, CodeUnit *unit, unsigned depth) {
+static void get_blocks(Reader *r, CodeUnit *unit, unsigned depth)
+{
     unit->nblocks = get_count(r, 10);
     unit->blocks = take(r, unit->nblocks, sizeof *unit->blocks);
     for (uint32_t i = 0; unit->blocks && i < unit->nblocks && !r->error; i++) {
@@ -286,7 +300,8 @@ static void get_blocks(Reader *r, CodeUnit *unit, unsigned depth) {
     }
 }
 
-static void get_head(Reader *r, CodeUnit *unit) {
+static void get_head(Reader *r, CodeUnit *unit)
+{
     uint64_t kind = get_u(r);
     if (kind > CODE_BLOCK) {
         damaged(r, "bad kind of code"); /* statements never stand in images */
@@ -311,7 +326,8 @@ static void get_head(Reader *r, CodeUnit *unit) {
     unit->getter_slot = (int)slot;
 }
 
-static CodeUnit *get_unit(Reader *r, unsigned depth) {
+static CodeUnit *get_unit(Reader *r, unsigned depth)
+{
     CodeUnit *unit = take(r, 1, sizeof *unit);
     if (!unit || depth > IMAGE_DEPTH_MAX) {
         damaged(r, "nested too deeply");
@@ -345,7 +361,8 @@ static CodeUnit *get_unit(Reader *r, unsigned depth) {
 
 /* Slots named by the unit and its blocks exist in a class with `nslots`. From a work list that lies
  * in the units themselves: depth is bounded, so recursion is fine. */
-static bool slots_fit(const CodeUnit *unit, uint32_t nslots) {
+static bool slots_fit(const CodeUnit *unit, uint32_t nslots)
+{
     if (unit->getter_slot >= 0 && (uint32_t)unit->getter_slot >= nslots) {
         return false;
     }
@@ -364,7 +381,8 @@ static bool slots_fit(const CodeUnit *unit, uint32_t nslots) {
 }
 
 /* Decodes unit number `i` for a class with nslots variables. */
-static CodeUnit *unit_at(Reader *r, uint64_t i, uint32_t nslots) {
+static CodeUnit *unit_at(Reader *r, uint64_t i, uint32_t nslots)
+{
     if (r->error) {
         return NULL;
     }
@@ -393,10 +411,11 @@ static CodeUnit *unit_at(Reader *r, uint64_t i, uint32_t nslots) {
     return r->error ? NULL : unit;
 }
 
-/* ---- sections --------------------------------------------------------------------------------- */
+/* ---- sections ---- */
 
 /* A table of byte strings that stay where they are. */
-static void read_pool(Reader *r, Bytes **table, size_t *count, bool texts) {
+static void read_pool(Reader *r, Bytes **table, size_t *count, bool texts)
+{
     uint32_t n = get_count(r, 1);
     *table = calloc((size_t)n + 1, sizeof **table);
     if (!*table) {
@@ -418,7 +437,8 @@ static void read_pool(Reader *r, Bytes **table, size_t *count, bool texts) {
     *count = r->error ? 0 : n;
 }
 
-static void read_classes(Reader *r) {
+static void read_classes(Reader *r)
+{
     uint32_t n = get_count(r, 7);
     for (uint32_t i = 0; i < n && !r->error; i++) {
         uint32_t index;
@@ -443,7 +463,8 @@ static void read_classes(Reader *r) {
     }
 }
 
-static CodeUnit *trait_unit(Reader *r, uint64_t number) {
+static CodeUnit *trait_unit(Reader *r, uint64_t number)
+{
     LangArena *arena = malloc(sizeof *arena);
     if (!arena) {
         fail(r, STATUS_NO_MEMORY, "out of memory");
@@ -462,7 +483,8 @@ static CodeUnit *trait_unit(Reader *r, uint64_t number) {
     return unit;
 }
 
-static void read_traits(Reader *r) {
+static void read_traits(Reader *r)
+{
     uint32_t n = get_count(r, 3);
     for (uint32_t i = 0; i < n && !r->error; i++) {
         uint32_t nrequired = 0, made = 0;
@@ -479,8 +501,8 @@ static void read_traits(Reader *r) {
         if (!units || !required) {
             fail(r, STATUS_NO_MEMORY, "out of memory");
         }
-        Status status = r->error ? r->status
-                                 : trait_define(r->vm, name, units, made, required, nrequired);
+        Status status =
+            r->error ? r->status : trait_define(r->vm, name, units, made, required, nrequired);
         if (status != STATUS_OK) {
             for (uint32_t k = 0; k < made; k++) {
                 code_unit_free(units[k]);
@@ -492,7 +514,8 @@ static void read_traits(Reader *r) {
 }
 
 /* One method; NULL when it is a stub that only documents an inherited primitive. */
-static Code *read_method(Reader *r) {
+static Code *read_method(Reader *r)
+{
     scratch_reset(&r->scratch);
     uint32_t cls = class_find(r->vm, get_text(r));
     uint64_t side = get_u(r), number = get_u(r);
@@ -517,7 +540,8 @@ static Code *read_method(Reader *r) {
     return code;
 }
 
-static void read_methods(Reader *r) {
+static void read_methods(Reader *r)
+{
     uint32_t n = get_count(r, 5), made = 0;
     Code **codes = calloc((size_t)n + 1, sizeof *codes);
     if (!codes) {
@@ -540,9 +564,10 @@ static void read_methods(Reader *r) {
     free(codes);
 }
 
-/* ---- outward ----------------------------------------------------------------------------------- */
+/* ---- outward ---- */
 
-static void check_header(Reader *r, size_t n) {
+static void check_header(Reader *r, size_t n)
+{
     const unsigned char *p = r->at;
     if (n < IMAGE_HEADER_BYTES || memcmp(p, IMAGE_MAGIC, 8) != 0) {
         damaged(r, "this is no image");
@@ -550,7 +575,8 @@ static void check_header(Reader *r, size_t n) {
         damaged(r, "the image is of another version");
     } else if (image_word(p + 16) != n - IMAGE_HEADER_BYTES || n > IMAGE_MAX_BYTES) {
         damaged(r, "the image has the wrong length");
-    } else if (image_word(p + 24) != image_checksum(p + IMAGE_HEADER_BYTES, n - IMAGE_HEADER_BYTES)) {
+    } else if (image_word(p + 24) !=
+               image_checksum(p + IMAGE_HEADER_BYTES, n - IMAGE_HEADER_BYTES)) {
         damaged(r, "the image's checksum is wrong");
     } else {
         r->at += IMAGE_HEADER_BYTES;
@@ -558,7 +584,8 @@ static void check_header(Reader *r, size_t n) {
 }
 
 Status image_load(Vm *vm, VmLocal *l, const void *bytes, size_t n, unsigned flags, char *error,
-                  size_t error_size) {
+                  size_t error_size)
+{
     Reader r = {.vm = vm,
                 .l = l,
                 .at = bytes,

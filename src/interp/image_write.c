@@ -27,15 +27,17 @@ struct ImageWriter {
     Status status;
 };
 
-static void note(ImageWriter *w, Status status) {
+static void note(ImageWriter *w, Status status)
+{
     if (w->status == STATUS_OK) {
         w->status = status;
     }
 }
 
-/* ---- pools -------------------------------------------------------------------------------- */
+/* ---- pools ---- */
 
-static Status bytes_grow(const Env *env, BytePool *p) {
+static Status bytes_grow(const Env *env, BytePool *p)
+{
     uint32_t cap = p->cap ? p->cap * 2 : 1024;
     PoolEntry *entries = env_alloc(env, cap * sizeof *entries);
     uint32_t *table = env_calloc(env, 2 * (size_t)cap * sizeof *table);
@@ -61,7 +63,8 @@ static Status bytes_grow(const Env *env, BytePool *p) {
 }
 
 /* The number of these bytes, new or old. */
-static uint32_t bytes_number(ImageWriter *w, BytePool *p, const void *data, size_t len) {
+static uint32_t bytes_number(ImageWriter *w, BytePool *p, const void *data, size_t len)
+{
     if (p->count >= p->cap) {
         Status status = bytes_grow(w->env, p);
         if (status != STATUS_OK) {
@@ -84,15 +87,17 @@ static uint32_t bytes_number(ImageWriter *w, BytePool *p, const void *data, size
     return p->count - 1;
 }
 
-static void bytes_free(const Env *env, BytePool *p) {
+static void bytes_free(const Env *env, BytePool *p)
+{
     buf_free(&p->bytes);
     env_free(env, p->entries, p->cap * sizeof *p->entries);
     env_free(env, p->table, 2 * (size_t)p->cap * sizeof *p->table);
 }
 
-/* ---- numbers and texts --------------------------------------------------------------------- */
+/* ---- numbers and texts ---- */
 
-static void put_u(Buf *b, uint64_t v) {
+static void put_u(Buf *b, uint64_t v)
+{
     while (v >= 0x80) {
         (void)buf_put_byte(b, (char)(v | 0x80));
         v >>= 7;
@@ -102,27 +107,28 @@ static void put_u(Buf *b, uint64_t v) {
 
 static void put_s(Buf *b, int64_t v) { put_u(b, (uint64_t)v << 1 ^ (uint64_t)(v >> 63)); }
 
-static void put_word(Buf *b, uint64_t v) {
+static void put_word(Buf *b, uint64_t v)
+{
     for (unsigned i = 0; i < 8; i++) {
         (void)buf_put_byte(b, (char)(v >> (8 * i)));
     }
 }
 
-static void put_text(ImageWriter *w, Buf *b, Bytes text) {
+static void put_text(ImageWriter *w, Buf *b, Bytes text)
+{
     put_u(b, bytes_number(w, &w->strings, text.data, text.len));
 }
 
-/* ---- units --------------------------------------------------------------------------------- */
+/* ---- units ---- */
 
 /* Recursion is bounded by the nesting limit of the parser, which made the unit. */
-static void put_literal(ImageWriter *w, Buf *b, const Literal *lit) {
+static void put_literal(ImageWriter *w, Buf *b, const Literal *lit)
+{
     put_u(b, (unsigned)lit->kind);
     switch (lit->kind) {
     case LIT_INT:
     case LIT_CHAR:
-    case LIT_BLOCK:
-        put_s(b, lit->integer);
-        break;
+    case LIT_BLOCK: put_s(b, lit->integer); break;
     case LIT_BIG_INT:
         put_u(b, (unsigned)lit->radix);
         put_text(w, b, lit->text);
@@ -135,21 +141,19 @@ static void put_literal(ImageWriter *w, Buf *b, const Literal *lit) {
     }
     case LIT_STRING:
     case LIT_SYMBOL:
-    case LIT_CLASS:
-        put_text(w, b, lit->text);
-        break;
+    case LIT_CLASS: put_text(w, b, lit->text); break;
     case LIT_ARRAY:
         put_u(b, lit->count);
         for (size_t i = 0; i < lit->count; i++) {
             put_literal(w, b, &lit->elements[i]);
         }
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
-static void put_lines(Buf *b, const CodeUnit *unit) {
+static void put_lines(Buf *b, const CodeUnit *unit)
+{
     uint32_t pc = 0, line = 0;
     put_u(b, unit->nlines);
     for (uint32_t i = 0; i < unit->nlines; i++) {
@@ -162,7 +166,8 @@ static void put_lines(Buf *b, const CodeUnit *unit) {
     }
 }
 
-static void put_unit(ImageWriter *w, Buf *b, const CodeUnit *unit) {
+static void put_unit(ImageWriter *w, Buf *b, const CodeUnit *unit)
+{
     put_u(b, (unsigned)unit->kind);
     put_text(w, b, unit->selector);
     (void)buf_put_byte(b, (char)unit->nargs);
@@ -205,7 +210,8 @@ static void put_unit(ImageWriter *w, Buf *b, const CodeUnit *unit) {
     }
 }
 
-static uint32_t unit_number(ImageWriter *w, const CodeUnit *unit) {
+static uint32_t unit_number(ImageWriter *w, const CodeUnit *unit)
+{
     Buf b;
     buf_init(&b, w->env, IMAGE_MAX_BYTES);
     put_unit(w, &b, unit);
@@ -215,9 +221,10 @@ static uint32_t unit_number(ImageWriter *w, const CodeUnit *unit) {
     return number;
 }
 
-/* ---- the tap -------------------------------------------------------------------------------- */
+/* ---- the tap ---- */
 
-static void put_texts(ImageWriter *w, Buf *b, const Bytes *texts, uint32_t n) {
+static void put_texts(ImageWriter *w, Buf *b, const Bytes *texts, uint32_t n)
+{
     put_u(b, n);
     for (uint32_t i = 0; i < n; i++) {
         put_text(w, b, texts[i]);
@@ -225,7 +232,8 @@ static void put_texts(ImageWriter *w, Buf *b, const Bytes *texts, uint32_t n) {
 }
 
 /* The library's own paths must not depend on where it was built. */
-static Bytes base_name(Bytes path) {
+static Bytes base_name(Bytes path)
+{
     size_t i = path.len;
     while (i > 0 && path.data[i - 1] != '/') {
         i--;
@@ -233,7 +241,8 @@ static Bytes base_name(Bytes path) {
     return (Bytes){path.data + i, path.len - i};
 }
 
-static void on_define(void *ctx, const ClassSpec *spec) {
+static void on_define(void *ctx, const ClassSpec *spec)
+{
     ImageWriter *w = ctx;
     put_text(w, &w->classes, spec->name);
     put_text(w, &w->classes, spec->super);
@@ -246,7 +255,8 @@ static void on_define(void *ctx, const ClassSpec *spec) {
 }
 
 static void on_method(void *ctx, Bytes owner, bool class_side, const CodeUnit *unit, Bytes file,
-                      uint32_t line) {
+                      uint32_t line)
+{
     ImageWriter *w = ctx;
     put_text(w, &w->methods, owner);
     put_u(&w->methods, class_side);
@@ -257,7 +267,8 @@ static void on_method(void *ctx, Bytes owner, bool class_side, const CodeUnit *u
 }
 
 static void on_trait(void *ctx, Bytes name, CodeUnit *const *units, uint32_t nunits,
-                     const Bytes *required, uint32_t nrequired) {
+                     const Bytes *required, uint32_t nrequired)
+{
     ImageWriter *w = ctx;
     put_text(w, &w->traits, name);
     put_u(&w->traits, nunits);
@@ -268,9 +279,10 @@ static void on_trait(void *ctx, Bytes name, CodeUnit *const *units, uint32_t nun
     w->ntraits++;
 }
 
-/* ---- outward --------------------------------------------------------------------------------- */
+/* ---- outward ---- */
 
-ImageWriter *image_writer_new(const Env *env) {
+ImageWriter *image_writer_new(const Env *env)
+{
     ImageWriter *w = env_calloc(env, sizeof *w);
     if (!w) {
         return NULL;
@@ -284,7 +296,8 @@ ImageWriter *image_writer_new(const Env *env) {
     return w;
 }
 
-void image_writer_free(ImageWriter *w) {
+void image_writer_free(ImageWriter *w)
+{
     bytes_free(w->env, &w->strings);
     bytes_free(w->env, &w->units);
     buf_free(&w->classes);
@@ -295,7 +308,8 @@ void image_writer_free(ImageWriter *w) {
 
 const LoaderTap *image_writer_tap(const ImageWriter *w) { return &w->tap; }
 
-static void put_pool(Buf *out, const BytePool *p) {
+static void put_pool(Buf *out, const BytePool *p)
+{
     put_u(out, p->count);
     for (uint32_t i = 0; i < p->count; i++) {
         put_u(out, p->entries[i].len);
@@ -303,13 +317,15 @@ static void put_pool(Buf *out, const BytePool *p) {
     }
 }
 
-static void put_section(ImageWriter *w, Buf *out, uint32_t count, const Buf *section) {
+static void put_section(ImageWriter *w, Buf *out, uint32_t count, const Buf *section)
+{
     note(w, section->status);
     put_u(out, count);
     (void)buf_put(out, section->data ? section->data : "", section->len);
 }
 
-Status image_write(ImageWriter *w, Buf *out) {
+Status image_write(ImageWriter *w, Buf *out)
+{
     Buf body;
     buf_init(&body, w->env, IMAGE_MAX_BYTES);
     put_pool(&body, &w->strings);

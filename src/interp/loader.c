@@ -2,8 +2,8 @@
 /* loader.c - loading batches of source files (language.md 3.1-3.4 in docs).
  *
  * Steps of a batch: 1 parse every file; 2 name all classes and define them, superclasses first;
- * 3 compile traits, then methods class by class, then scripts; 4 link; 5 install everything with one
- * invalidation; 6 check what traits require. An error in 1-3 ends the batch before 4.
+ * 3 compile traits, then methods class by class, then scripts; 4 link; 5 install everything with
+ * one invalidation; 6 check what traits require. An error in 1-3 ends the batch before 4.
  * Threads: see loader.h. */
 #include "loader.h"
 
@@ -33,7 +33,7 @@ typedef struct File {
     size_t text_len;
     char space[256]; /* namespace of the file */
     LangParse parse;
-    bool parsed;     /* parse must be freed */
+    bool parsed; /* parse must be freed */
     CodeUnit *script_unit;
     Code *script;
 } File;
@@ -70,7 +70,8 @@ struct Loader {
 };
 
 /* Loader memory is the C library's: batches are bounded by the size of their sources. */
-static void *grow(void *array, uint32_t *cap, uint32_t need, size_t size) {
+static void *grow(void *array, uint32_t *cap, uint32_t need, size_t size)
+{
     if (need <= *cap) {
         return array;
     }
@@ -88,9 +89,10 @@ static void *grow(void *array, uint32_t *cap, uint32_t need, size_t size) {
 static Bytes bytes_of(LangText t) { return (Bytes){t.ptr, t.len}; }
 static LangText text_of(Bytes b) { return lang_text(b.data, b.len); }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
-Loader *loader_new(Vm *vm, VmLocal *l, const LoaderOptions *options) {
+Loader *loader_new(Vm *vm, VmLocal *l, const LoaderOptions *options)
+{
     Loader *loader = calloc(1, sizeof *loader);
     if (loader) {
         loader->vm = vm;
@@ -100,7 +102,8 @@ Loader *loader_new(Vm *vm, VmLocal *l, const LoaderOptions *options) {
     return loader;
 }
 
-void loader_free(Loader *loader) {
+void loader_free(Loader *loader)
+{
     for (uint32_t i = 0; i < loader->nunits; i++) {
         if (!loader->units[i].shared) {
             code_unit_free(loader->units[i].unit);
@@ -127,7 +130,8 @@ void loader_free(Loader *loader) {
     free(loader);
 }
 
-static void say(Loader *loader, const char *format, ...) {
+static void say(Loader *loader, const char *format, ...)
+{
     char line[1200];
     va_list args;
     va_start(args, format);
@@ -139,7 +143,8 @@ static void say(Loader *loader, const char *format, ...) {
     }
 }
 
-static void write_diags(Loader *loader, File *f) {
+static void write_diags(Loader *loader, File *f)
+{
     DiagList *d = &f->parse.diags;
     if (loader->options.no_warnings && d->errors == 0) {
         return;
@@ -149,9 +154,11 @@ static void write_diags(Loader *loader, File *f) {
     }
 }
 
-Status loader_add(Loader *loader, Bytes path, Bytes text, Bytes space) {
+Status loader_add(Loader *loader, Bytes path, Bytes text, Bytes space)
+{
     File *f = calloc(1, sizeof *f);
-    void *files = grow(loader->files, &loader->files_cap, loader->nfiles + 1, sizeof *loader->files);
+    void *files =
+        grow(loader->files, &loader->files_cap, loader->nfiles + 1, sizeof *loader->files);
     if (!f || !files) {
         free(f);
         return STATUS_NO_MEMORY;
@@ -179,7 +186,8 @@ Status loader_add(Loader *loader, Bytes path, Bytes text, Bytes space) {
     return STATUS_OK;
 }
 
-Status loader_add_file(Loader *loader, const char *path, Bytes space) {
+Status loader_add_file(Loader *loader, const char *path, Bytes space)
+{
     FILE *in = fopen(path, "rb");
     Buf buf;
     if (!in) {
@@ -212,9 +220,10 @@ Status loader_add_file(Loader *loader, const char *path, Bytes space) {
     return status;
 }
 
-/* ---- names --------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
-static bool is_qualified(Bytes name) {
+static bool is_qualified(Bytes name)
+{
     for (size_t i = 0; i + 1 < name.len; i++) {
         if (name.data[i] == ':' && name.data[i + 1] == ':') {
             return true;
@@ -224,16 +233,19 @@ static bool is_qualified(Bytes name) {
 }
 
 /* "A::B" + "::" + name in out; the name alone when space is empty. Length, 0 when too long. */
-static size_t join(char *out, size_t size, const char *space, size_t space_len, Bytes name) {
-    int n = space_len ? snprintf(out, size, "%.*s::%.*s", (int)space_len, space, (int)name.len, name.data)
-                      : snprintf(out, size, "%.*s", (int)name.len, name.data);
+static size_t join(char *out, size_t size, const char *space, size_t space_len, Bytes name)
+{
+    int n = space_len
+                ? snprintf(out, size, "%.*s::%.*s", (int)space_len, space, (int)name.len, name.data)
+                : snprintf(out, size, "%.*s", (int)name.len, name.data);
     return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
 typedef bool (*Exists)(void *ctx, Bytes key);
 
-/* 3.3: current namespace, imports in order, root. Writes the key into out; false when none exists. */
-static bool resolve(const File *f, Bytes name, Exists exists, void *ctx, char *out, size_t size) {
+/* 3.3: current namespace, imports in order, root. Writes the key into out; false: none exists. */
+static bool resolve(const File *f, Bytes name, Exists exists, void *ctx, char *out, size_t size)
+{
     size_t n;
     if (f && f->space[0] && (n = join(out, size, f->space, strlen(f->space), name)) &&
         exists(ctx, (Bytes){out, n})) {
@@ -250,34 +262,39 @@ static bool resolve(const File *f, Bytes name, Exists exists, void *ctx, char *o
     return n && exists(ctx, (Bytes){out, n});
 }
 
-static bool class_exists(void *ctx, Bytes key) {
+static bool class_exists(void *ctx, Bytes key)
+{
     Loader *loader = ctx;
     if (class_find(loader->vm, key) != CLASS_NONE) {
         return true;
     }
     for (uint32_t i = 0; i < loader->ndefs; i++) {
-        if (strlen(loader->defs[i].name) == key.len && !memcmp(loader->defs[i].name, key.data, key.len)) {
+        if (strlen(loader->defs[i].name) == key.len &&
+            !memcmp(loader->defs[i].name, key.data, key.len)) {
             return true;
         }
     }
     return false;
 }
 
-static bool global_exists(void *ctx, Bytes key) {
+static bool global_exists(void *ctx, Bytes key)
+{
     Vm *vm = ctx;
     uint32_t symbol = symtab_lookup(vm->symtab, key.data, key.len);
     Cell *cell = symbol ? cell_find(vm, symbol, false) : NULL;
     return cell && cell->defined;
 }
 
-/* ---- defining ------------------------------------------------------------------------------ */
+/* ---- defining ---- */
 
-static void def_error(Loader *loader, const Def *def, const char *text) {
+static void def_error(Loader *loader, const Def *def, const char *text)
+{
     diag_add(&def->file->parse.diags, DIAG_ERROR, def->ast->name.span, "%s", text);
     loader->errors++;
 }
 
-static Status collect_defs(Loader *loader) {
+static Status collect_defs(Loader *loader)
+{
     uint32_t cap = 0, total = 0;
     for (uint32_t i = 0; i < loader->nfiles; i++) {
         total += loader->files[i]->parse.file->definitions.count;
@@ -295,8 +312,9 @@ static Status collect_defs(Loader *loader) {
             }
             char name[600];
             Bytes written = bytes_of(node->as.klass->name.text);
-            size_t n = is_qualified(written) ? join(name, sizeof name, "", 0, written)
-                                             : join(name, sizeof name, f->space, strlen(f->space), written);
+            size_t n = is_qualified(written)
+                           ? join(name, sizeof name, "", 0, written)
+                           : join(name, sizeof name, f->space, strlen(f->space), written);
             Def *def = &loader->defs[loader->ndefs];
             *def = (Def){.file = f, .ast = node->as.klass, .index = CLASS_NONE};
             def->name = strndup(name, n ? n : 0);
@@ -312,7 +330,8 @@ static Status collect_defs(Loader *loader) {
     return STATUS_OK;
 }
 
-static Status names_of(const AstVarList *vars, Bytes **out) {
+static Status names_of(const AstVarList *vars, Bytes **out)
+{
     *out = malloc((vars->count + 1) * sizeof **out);
     for (uint32_t i = 0; *out && i < vars->count; i++) {
         (*out)[i] = bytes_of(vars->items[i].name);
@@ -320,7 +339,8 @@ static Status names_of(const AstVarList *vars, Bytes **out) {
     return *out ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static Status define_one(Loader *loader, Def *def, Bytes super) {
+static Status define_one(Loader *loader, Def *def, Bytes super)
+{
     const AstClass *ast = def->ast;
     Bytes *slots, *vars;
     char error[700];
@@ -363,7 +383,8 @@ static Status define_one(Loader *loader, Def *def, Bytes super) {
 }
 
 /* Superclasses first, whatever the order of files: rounds until nothing changes. */
-static Status define_all(Loader *loader) {
+static Status define_all(Loader *loader)
+{
     bool progress = true;
     while (progress) {
         progress = false;
@@ -374,8 +395,8 @@ static Status define_all(Loader *loader) {
                 continue;
             }
             if (!def->ast->superclass_is_nil) {
-                if (!resolve(def->file, bytes_of(def->ast->superclass.text), class_exists, loader, key,
-                             sizeof key) ||
+                if (!resolve(def->file, bytes_of(def->ast->superclass.text), class_exists, loader,
+                             key, sizeof key) ||
                     class_find(loader->vm, (Bytes){key, strlen(key)}) == CLASS_NONE) {
                     continue;
                 }
@@ -389,17 +410,18 @@ static Status define_all(Loader *loader) {
         if (!def->defined) {
             char text[800];
             LangText super = def->ast->superclass.text;
-            snprintf(text, sizeof text,
-                     "class %s: superclass %.*s not found (searched: namespace '%s', %u imports, root)",
-                     def->name, (int)super.len, super.ptr, def->file->space,
-                     def->file->parse.file->imports.count);
+            snprintf(
+                text, sizeof text,
+                "class %s: superclass %.*s not found (searched: namespace '%s', %u imports, root)",
+                def->name, (int)super.len, super.ptr, def->file->space,
+                def->file->parse.file->imports.count);
             def_error(loader, def, text);
         }
     }
     return STATUS_OK;
 }
 
-/* ---- compiling ----------------------------------------------------------------------------- */
+/* ---- compiling ---- */
 
 typedef struct Scope {
     Loader *loader; /* NULL: single methods and doits */
@@ -411,11 +433,13 @@ typedef struct Scope {
     void *binding_ctx;
 } Scope;
 
-static int scope_instance_var(void *ctx, Bytes name) {
+static int scope_instance_var(void *ctx, Bytes name)
+{
     Scope *s = ctx;
     return s->cls == CLASS_NONE || (s->cls & 1) ? -1 : class_slot_index(s->vm, s->cls, name);
 }
-static Bytes scope_class_var(void *ctx, Bytes name) {
+static Bytes scope_class_var(void *ctx, Bytes name)
+{
     Scope *s = ctx;
     uint32_t owner;
     if (s->cls == CLASS_NONE || !class_var_find(s->vm, s->cls & ~1u, name, &owner)) {
@@ -423,7 +447,8 @@ static Bytes scope_class_var(void *ctx, Bytes name) {
     }
     return vm_symbol_text(s->vm, vm_class(s->vm, owner)->name);
 }
-static Bytes scope_global(void *ctx, Bytes name, bool *known) {
+static Bytes scope_global(void *ctx, Bytes name, bool *known)
+{
     Scope *s = ctx;
     *known = resolve(s->file, name, global_exists, s->vm, s->key, sizeof s->key);
     if (!*known) {
@@ -432,11 +457,13 @@ static Bytes scope_global(void *ctx, Bytes name, bool *known) {
     /* the symbol's own text: the compiler keeps what it is given until the unit is done */
     return vm_symbol_text(s->vm, symtab_lookup(s->vm->symtab, s->key, strlen(s->key)));
 }
-static bool scope_binding(void *ctx, Bytes name) {
+static bool scope_binding(void *ctx, Bytes name)
+{
     Scope *s = ctx;
     return s->binding && s->binding(s->binding_ctx, name);
 }
-static CompileEnv scope_env(Scope *s, bool strict) {
+static CompileEnv scope_env(Scope *s, bool strict)
+{
     return (CompileEnv){.ctx = s,
                         .instance_var = scope_instance_var,
                         .class_var = scope_class_var,
@@ -447,8 +474,10 @@ static CompileEnv scope_env(Scope *s, bool strict) {
 }
 
 static Status add_unit(Loader *loader, CodeUnit *unit, uint32_t owner, File *f, uint32_t line,
-                       bool shared) {
-    void *units = grow(loader->units, &loader->units_cap, loader->nunits + 1, sizeof *loader->units);
+                       bool shared)
+{
+    void *units =
+        grow(loader->units, &loader->units_cap, loader->nunits + 1, sizeof *loader->units);
     if (!units) {
         return STATUS_NO_MEMORY;
     }
@@ -458,7 +487,8 @@ static Status add_unit(Loader *loader, CodeUnit *unit, uint32_t owner, File *f, 
     return STATUS_OK;
 }
 
-static CodeUnit *compile_one(Loader *loader, File *f, const AstMethod *m, uint32_t cls) {
+static CodeUnit *compile_one(Loader *loader, File *f, const AstMethod *m, uint32_t cls)
+{
     Scope scope = {.loader = loader, .vm = loader->vm, .file = f, .cls = cls};
     CompileEnv env = scope_env(&scope, loader->options.strict);
     uint32_t before = f->parse.diags.errors;
@@ -472,7 +502,8 @@ static CodeUnit *compile_one(Loader *loader, File *f, const AstMethod *m, uint32
     return unit;
 }
 
-static TraitEntry *trait_find(const Vm *vm, uint32_t name) {
+static TraitEntry *trait_find(const Vm *vm, uint32_t name)
+{
     for (TraitEntry *t = vm->traits ? vm->traits->first : NULL; t; t = t->next) {
         if (t->name == name) {
             return t;
@@ -482,7 +513,8 @@ static TraitEntry *trait_find(const Vm *vm, uint32_t name) {
 }
 
 Status trait_define(Vm *vm, Bytes name, CodeUnit **units, uint32_t nunits, const Bytes *required,
-                    uint32_t nrequired) {
+                    uint32_t nrequired)
+{
     uint32_t symbol;
     STATUS_FORWARD(vm_intern(vm, name, &symbol));
     if (!vm->traits && !(vm->traits = vm_alloc(vm, sizeof *vm->traits))) {
@@ -517,7 +549,8 @@ Status trait_define(Vm *vm, Bytes name, CodeUnit **units, uint32_t nunits, const
     return STATUS_OK;
 }
 
-void traits_free(Vm *vm) {
+void traits_free(Vm *vm)
+{
     for (TraitEntry *t = vm->traits ? vm->traits->first : NULL; t; t = t->next) {
         for (uint32_t i = 0; i < t->nunits; i++) {
             code_unit_free(t->units[i]);
@@ -526,7 +559,8 @@ void traits_free(Vm *vm) {
     }
 }
 
-static Status compile_trait(Loader *loader, File *f, const AstTrait *ast) {
+static Status compile_trait(Loader *loader, File *f, const AstTrait *ast)
+{
     char name[600];
     Bytes written = bytes_of(ast->name.text);
     size_t n = is_qualified(written) ? join(name, sizeof name, "", 0, written)
@@ -545,24 +579,27 @@ static Status compile_trait(Loader *loader, File *f, const AstTrait *ast) {
         required[i] = bytes_of(ast->required.items[i].text);
     }
     if (status == STATUS_OK && loader->options.tap && loader->options.tap->trait) {
-        loader->options.tap->trait(loader->options.tap->ctx, (Bytes){name, n}, units, count, required,
-                                   ast->required.count);
+        loader->options.tap->trait(loader->options.tap->ctx, (Bytes){name, n}, units, count,
+                                   required, ast->required.count);
     }
     if (status == STATUS_OK) {
-        status = trait_define(loader->vm, (Bytes){name, n}, units, count, required, ast->required.count);
+        status =
+            trait_define(loader->vm, (Bytes){name, n}, units, count, required, ast->required.count);
     }
     free(units);
     free(required);
     return status;
 }
 
-static bool trait_exists(void *ctx, Bytes key) {
+static bool trait_exists(void *ctx, Bytes key)
+{
     Vm *vm = ctx;
     uint32_t symbol = symtab_lookup(vm->symtab, key.data, key.len);
     return symbol && trait_find(vm, symbol);
 }
 
-static bool unit_present(const Loader *loader, uint32_t owner, Bytes selector, bool *from_trait) {
+static bool unit_present(const Loader *loader, uint32_t owner, Bytes selector, bool *from_trait)
+{
     for (uint32_t i = 0; i < loader->nunits; i++) {
         const Unit *u = &loader->units[i];
         if (u->owner == owner && u->unit->selector.len == selector.len &&
@@ -575,7 +612,8 @@ static bool unit_present(const Loader *loader, uint32_t owner, Bytes selector, b
 }
 
 /* 10.4, L3: class beats trait beats inherited; of two traits the first wins, with a warning. */
-static Status apply_traits(Loader *loader, Def *def) {
+static Status apply_traits(Loader *loader, Def *def)
+{
     for (uint32_t i = 0; i < def->ast->includes.count; i++) {
         const AstName *name = &def->ast->includes.items[i];
         char key[600];
@@ -594,14 +632,16 @@ static Status apply_traits(Loader *loader, Def *def) {
             } else if (from_trait) {
                 diag_add(&def->file->parse.diags, DIAG_WARNING, name->span,
                          "class %s: %.*s comes from an earlier trait; that of trait %s is not used",
-                         def->name, (int)t->units[k]->selector.len, t->units[k]->selector.data, key);
+                         def->name, (int)t->units[k]->selector.len, t->units[k]->selector.data,
+                         key);
             }
         }
     }
     return STATUS_OK;
 }
 
-static Status compile_class(Loader *loader, Def *def) {
+static Status compile_class(Loader *loader, Def *def)
+{
     const AstMethodList *sides[2] = {&def->ast->methods, &def->ast->class_methods};
     for (unsigned side = 0; side < 2; side++) {
         for (uint32_t i = 0; i < sides[side]->count; i++) {
@@ -609,7 +649,8 @@ static Status compile_class(Loader *loader, Def *def) {
             uint32_t owner = def->index + side;
             CodeUnit *unit = compile_one(loader, def->file, m, owner);
             if (unit) {
-                Status status = add_unit(loader, unit, owner, def->file, m->selector_span.line, false);
+                Status status =
+                    add_unit(loader, unit, owner, def->file, m->selector_span.line, false);
                 if (status != STATUS_OK) {
                     code_unit_free(unit);
                     return status;
@@ -620,7 +661,8 @@ static Status compile_class(Loader *loader, Def *def) {
     return STATUS_OK;
 }
 
-static Status compile_all(Loader *loader) {
+static Status compile_all(Loader *loader)
+{
     for (uint32_t i = 0; i < loader->nfiles; i++) {
         File *f = loader->files[i];
         for (uint32_t k = 0; k < f->parse.file->definitions.count; k++) {
@@ -654,10 +696,12 @@ static Status compile_all(Loader *loader) {
     return STATUS_OK;
 }
 
-/* ---- installing ---------------------------------------------------------------------------- */
+/* ---- installing ---- */
 
-static Status link_one(Loader *loader, const Unit *u, Code **out) {
-    LinkInfo info = {.owner = u->owner, .file = {u->file->path, strlen(u->file->path)}, .line = u->line};
+static Status link_one(Loader *loader, const Unit *u, Code **out)
+{
+    LinkInfo info = {
+        .owner = u->owner, .file = {u->file->path, strlen(u->file->path)}, .line = u->line};
     Status status = code_link(loader->vm, &loader->l->actor.heap, u->unit, &info, out);
     if (status == STATUS_NOT_FOUND && u->unit->is_primitive) {
         if (!loader->options.boot) {
@@ -674,7 +718,8 @@ static Status link_one(Loader *loader, const Unit *u, Code **out) {
     return status;
 }
 
-static Status install_all(Loader *loader) {
+static Status install_all(Loader *loader)
+{
     Code **codes = calloc(loader->nunits + 1, sizeof *codes);
     if (!codes) {
         return STATUS_NO_MEMORY;
@@ -689,15 +734,17 @@ static Status install_all(Loader *loader) {
         }
         const LoaderTap *tap = loader->options.tap;
         if (status == STATUS_OK && tap && tap->method) {
-            tap->method(tap->ctx, vm_symbol_text(loader->vm, vm_class(loader->vm, u->owner & ~1u)->name),
-                        u->owner & 1, u->unit, (Bytes){u->file->path, strlen(u->file->path)}, u->line);
+            tap->method(
+                tap->ctx, vm_symbol_text(loader->vm, vm_class(loader->vm, u->owner & ~1u)->name),
+                u->owner & 1, u->unit, (Bytes){u->file->path, strlen(u->file->path)}, u->line);
         }
     }
     for (uint32_t i = 0; i < loader->nfiles && status == STATUS_OK; i++) {
         File *f = loader->files[i];
         if (f->script_unit) {
             LinkInfo info = {.owner = CLASS_NONE, .file = {f->path, strlen(f->path)}, .line = 1};
-            status = code_link(loader->vm, &loader->l->actor.heap, f->script_unit, &info, &f->script);
+            status =
+                code_link(loader->vm, &loader->l->actor.heap, f->script_unit, &info, &f->script);
         }
     }
     if (status == STATUS_OK && !loader->errors) {
@@ -708,22 +755,25 @@ static Status install_all(Loader *loader) {
     return status;
 }
 
-static void check_requirements(Loader *loader) {
+static void check_requirements(Loader *loader)
+{
     for (uint32_t i = 0; i < loader->ndefs; i++) {
         Def *def = &loader->defs[i];
         for (uint32_t k = 0; k < def->ast->includes.count; k++) {
             char key[600];
             const AstName *name = &def->ast->includes.items[k];
-            if (!resolve(def->file, bytes_of(name->text), trait_exists, loader->vm, key, sizeof key)) {
+            if (!resolve(def->file, bytes_of(name->text), trait_exists, loader->vm, key,
+                         sizeof key)) {
                 continue;
             }
-            TraitEntry *t = trait_find(loader->vm, symtab_lookup(loader->vm->symtab, key, strlen(key)));
+            TraitEntry *t =
+                trait_find(loader->vm, symtab_lookup(loader->vm->symtab, key, strlen(key)));
             for (uint32_t r = 0; r < t->nrequired; r++) {
                 if (!vm_lookup(loader->vm, def->index, t->required[r])) {
                     Bytes selector = vm_symbol_text(loader->vm, t->required[r]);
                     diag_add(&def->file->parse.diags, DIAG_ERROR, name->span,
-                             "class %s does not provide required method %.*s for trait %s", def->name,
-                             (int)selector.len, selector.data, key);
+                             "class %s does not provide required method %.*s for trait %s",
+                             def->name, (int)selector.len, selector.data, key);
                     loader->errors++;
                 }
             }
@@ -731,7 +781,8 @@ static void check_requirements(Loader *loader) {
     }
 }
 
-Status loader_run(Loader *loader) {
+Status loader_run(Loader *loader)
+{
     if (loader->errors) {
         return STATUS_SYNTAX;
     }
@@ -765,19 +816,24 @@ Status loader_run(Loader *loader) {
 }
 
 uint32_t loader_script_count(const Loader *loader) { return loader->nfiles; }
-const CodeUnit *loader_script_unit(const Loader *loader, uint32_t i) {
+const CodeUnit *loader_script_unit(const Loader *loader, uint32_t i)
+{
     return loader->files[i]->script_unit;
 }
 Code *loader_script(const Loader *loader, uint32_t i) { return loader->files[i]->script; }
 uint32_t loader_method_count(const Loader *loader) { return loader->methods; }
 uint32_t loader_error_count(const Loader *loader) { return loader->errors; }
 
-/* ---- single methods and doits -------------------------------------------------------------- */
+/* ---- single methods and doits ---- */
 
-static void sink_to_buf(void *ctx, const char *bytes, size_t len) { (void)buf_put(ctx, bytes, len); }
+static void sink_to_buf(void *ctx, const char *bytes, size_t len)
+{
+    (void)buf_put(ctx, bytes, len);
+}
 
 Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out, bool *class_side,
-                           Buf *report) {
+                           Buf *report)
+{
     LangParse parse;
     *out = NULL;
     if (lang_parse_method(&parse, source.data, source.len, NULL)) {
@@ -793,7 +849,8 @@ Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out, b
     return *out ? STATUS_OK : STATUS_SYNTAX;
 }
 
-Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out, Buf *report) {
+Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out, Buf *report)
+{
     CodeUnit *unit;
     bool class_side;
     *out = NULL;
@@ -811,7 +868,8 @@ Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out,
     return status;
 }
 
-Status loader_compile_doit(VmLocal *l, const DoitRequest *request, Code **out, Buf *report) {
+Status loader_compile_doit(VmLocal *l, const DoitRequest *request, Code **out, Buf *report)
+{
     LangParse parse;
     LangSink sink = {sink_to_buf, report};
     Status status = STATUS_SYNTAX;
@@ -837,9 +895,10 @@ Status loader_compile_doit(VmLocal *l, const DoitRequest *request, Code **out, B
     return status;
 }
 
-/* ---- namespaces by directory --------------------------------------------------------------- */
+/* ---- namespaces by directory ---- */
 
-void loader_space_of_path(const char *relative, char *out, size_t size) {
+void loader_space_of_path(const char *relative, char *out, size_t size)
+{
     size_t n = 0;
     const char *last = strrchr(relative, '/');
     bool upper = true;

@@ -4,7 +4,7 @@
  * A batch is all or nothing as far as parsing, defining and compiling go: with any error nothing is
  * installed (class shapes that were already defined stay, without methods). Order of files and of
  * definitions in them does not matter.
- * Threads: any thread with a VmLocal of its own; batches of one VM one at a time (the caller's lock).
+ * Threads: any thread with a VmLocal of its own; batches of one VM one at a time (vm->load_lock).
  */
 #ifndef MAGGIE_LOADER_H
 #define MAGGIE_LOADER_H
@@ -25,11 +25,11 @@ typedef struct LoaderTap {
 } LoaderTap;
 
 typedef struct LoaderOptions {
-    bool strict;        /* L4: undefined names are errors */
-    bool boot;          /* the library itself: primitives allowed, superclasses checked */
-    bool check_only;    /* parse and compile, install nothing */
+    bool strict;     /* L4: undefined names are errors */
+    bool boot;       /* the library itself: primitives allowed, superclasses checked */
+    bool check_only; /* parse and compile, install nothing */
     bool no_warnings;
-    LangSink sink;      /* diagnostics as text */
+    LangSink sink; /* diagnostics as text */
     const LoaderTap *tap;
 } LoaderOptions;
 

@@ -7,7 +7,8 @@
 #include "prims.h"
 
 /* The class a value names when it is used as a class argument: a class, or a Symbol naming one. */
-static uint32_t class_argument(PrimCall *c, Value v) {
+static uint32_t class_argument(PrimCall *c, Value v)
+{
     if (value_is_class(v)) {
         return value_as_class(v);
     }
@@ -15,32 +16,40 @@ static uint32_t class_argument(PrimCall *c, Value v) {
 }
 
 /* The symbol a Symbol or String stands for; 0 when no such symbol exists. */
-static uint32_t selector_argument(PrimCall *c, Value v) {
+static uint32_t selector_argument(PrimCall *c, Value v)
+{
     if (value_is_symbol(v)) {
         return value_as_symbol(v);
     }
     StrView text;
-    return prim_text(c, v, &text) ? symtab_lookup(c->vm->symtab, (const char *)text.data, text.bytes) : 0;
+    return prim_text(c, v, &text)
+               ? symtab_lookup(c->vm->symtab, (const char *)text.data, text.bytes)
+               : 0;
 }
 
-PrimStatus prim_object_class(PrimCall *c) {
+PrimStatus prim_object_class(PrimCall *c)
+{
     return prim_ok(c, value_class(value_class_of(c->args[0])));
 }
 
-PrimStatus prim_object_is_kind_of(PrimCall *c) {
+PrimStatus prim_object_is_kind_of(PrimCall *c)
+{
     uint32_t cls = class_argument(c, c->args[1]);
-    return prim_ok(c, value_bool(cls != CLASS_NONE &&
-                                 class_inherits(c->vm, value_class_of(c->args[0]), cls)));
+    return prim_ok(
+        c, value_bool(cls != CLASS_NONE && class_inherits(c->vm, value_class_of(c->args[0]), cls)));
 }
 
-PrimStatus prim_object_responds_to(PrimCall *c) {
+PrimStatus prim_object_responds_to(PrimCall *c)
+{
     uint32_t selector = selector_argument(c, c->args[1]);
-    return prim_ok(c, value_bool(selector && vm_lookup(c->vm, value_class_of(c->args[0]), selector)));
+    return prim_ok(c,
+                   value_bool(selector && vm_lookup(c->vm, value_class_of(c->args[0]), selector)));
 }
 
 /* ---- perform: ----------------------------------------------------------------------------- */
 
-static unsigned selector_arity(const Vm *vm, uint32_t selector) {
+static unsigned selector_arity(const Vm *vm, uint32_t selector)
+{
     SymtabName name = symtab_name(vm->symtab, selector);
     unsigned colons = 0;
     for (uint32_t i = 0; i < name.len; i++) {
@@ -54,7 +63,8 @@ static unsigned selector_arity(const Vm *vm, uint32_t selector) {
     return letter ? 0 : 1;
 }
 
-static PrimStatus perform(PrimCall *c, uint32_t selector, unsigned argc) {
+static PrimStatus perform(PrimCall *c, uint32_t selector, unsigned argc)
+{
     if (selector_arity(c->vm, selector) != argc) {
         return prim_error(c, "wrong number of arguments for the selector");
     }
@@ -63,7 +73,8 @@ static PrimStatus perform(PrimCall *c, uint32_t selector, unsigned argc) {
     return PRIM_SEND;
 }
 
-PrimStatus prim_object_perform(PrimCall *c) {
+PrimStatus prim_object_perform(PrimCall *c)
+{
     uint32_t selector;
     StrView text;
     if (!prim_text(c, c->args[1], &text)) {
@@ -81,7 +92,8 @@ PrimStatus prim_object_perform(PrimCall *c) {
     return perform(c, selector, argc);
 }
 
-PrimStatus prim_object_perform_with(PrimCall *c) {
+PrimStatus prim_object_perform_with(PrimCall *c)
+{
     uint32_t selector;
     StrView text;
     if (!prim_text(c, c->args[1], &text)) {
@@ -111,7 +123,8 @@ PrimStatus prim_object_perform_with(PrimCall *c) {
 
 /* ---- become: ------------------------------------------------------------------------------ */
 
-static PrimStatus become(PrimCall *c, bool one_way) {
+static PrimStatus become(PrimCall *c, bool one_way)
+{
     Value a = c->args[0], b = c->args[1];
     if (!value_is_ptr(a) || (!value_is_ptr(b) && !one_way) || a == b) {
         return prim_self(c);
@@ -150,7 +163,8 @@ PrimStatus prim_object_become_forward(PrimCall *c) { return become(c, true); }
 
 /* ---- instances ---------------------------------------------------------------------------- */
 
-static PrimStatus refuse_new(PrimCall *c, uint32_t cls) {
+static PrimStatus refuse_new(PrimCall *c, uint32_t cls)
+{
     if (class_inherits(c->vm, cls, CLASS_STRING) && !class_inherits(c->vm, cls, CLASS_SYMBOL)) {
         uint8_t *data;
         Value v;
@@ -160,15 +174,14 @@ static PrimStatus refuse_new(PrimCall *c, uint32_t cls) {
     return prim_plain_error(c, "instances of this class are not made with new");
 }
 
-static PrimStatus new_instance(PrimCall *c, uint32_t cls, size_t indexed) {
+static PrimStatus new_instance(PrimCall *c, uint32_t cls, size_t indexed)
+{
     Class *k = vm_class(c->vm, cls);
     PrimStatus st;
     Object *o;
     switch (k->shape) {
     case SHAPE_SLOTS:
-    case SHAPE_INDEXED:
-        o = prim_new_slots(c, cls, k->nslots + indexed, &st);
-        break;
+    case SHAPE_INDEXED: o = prim_new_slots(c, cls, k->nslots + indexed, &st); break;
     case SHAPE_BYTES: {
         size_t words = (indexed + 7) / 8;
         o = prim_new(c, cls, OBJ_BYTES, (unsigned)(words * 8 - indexed), words, &st);
@@ -185,8 +198,7 @@ static PrimStatus new_instance(PrimCall *c, uint32_t cls, size_t indexed) {
             prim_charge(c, indexed / 32);
         }
         break;
-    default:
-        return refuse_new(c, cls);
+    default: return refuse_new(c, cls);
     }
     if (!o) {
         return st;
@@ -197,7 +209,8 @@ static PrimStatus new_instance(PrimCall *c, uint32_t cls, size_t indexed) {
     return prim_ok(c, value_ptr(o));
 }
 
-PrimStatus prim_class_new(PrimCall *c) {
+PrimStatus prim_class_new(PrimCall *c)
+{
     if (!value_is_class(c->args[0]) || VALUE_CLASS_IS_META(value_as_class(c->args[0]))) {
         return prim_plain_error(c, "metaclasses have no further instances");
     }
@@ -206,7 +219,8 @@ PrimStatus prim_class_new(PrimCall *c) {
 
 #define NEW_SIZE_MAX 134217728
 
-PrimStatus prim_class_new_sized(PrimCall *c) {
+PrimStatus prim_class_new_sized(PrimCall *c)
+{
     if (!value_is_class(c->args[0]) || VALUE_CLASS_IS_META(value_as_class(c->args[0]))) {
         return prim_plain_error(c, "metaclasses have no further instances");
     }
@@ -229,39 +243,50 @@ PrimStatus prim_class_new_sized(PrimCall *c) {
 
 /* ---- asking ------------------------------------------------------------------------------- */
 
-static const Class *receiver_class(PrimCall *c) { return vm_class(c->vm, value_as_class(c->args[0])); }
+static const Class *receiver_class(PrimCall *c)
+{
+    return vm_class(c->vm, value_as_class(c->args[0]));
+}
 
-PrimStatus prim_class_name(PrimCall *c) {
+PrimStatus prim_class_name(PrimCall *c)
+{
     return prim_ok(c, value_symbol(receiver_class(c)->short_name));
 }
 
-PrimStatus prim_class_full_name(PrimCall *c) {
+PrimStatus prim_class_full_name(PrimCall *c)
+{
     return prim_ok(c, value_symbol(receiver_class(c)->name));
 }
 
-PrimStatus prim_class_superclass(PrimCall *c) {
+PrimStatus prim_class_superclass(PrimCall *c)
+{
     uint32_t super = receiver_class(c)->super;
     return prim_ok(c, super == CLASS_NONE ? VALUE_NIL : value_class(super));
 }
 
-PrimStatus prim_class_inherits_from(PrimCall *c) {
+PrimStatus prim_class_inherits_from(PrimCall *c)
+{
     uint32_t cls = class_argument(c, c->args[1]), super = receiver_class(c)->super;
     return prim_ok(c, value_bool(cls != CLASS_NONE && super != CLASS_NONE &&
                                  class_inherits(c->vm, super, cls)));
 }
 
-PrimStatus prim_class_includes_selector(PrimCall *c) {
+PrimStatus prim_class_includes_selector(PrimCall *c)
+{
     uint32_t selector = selector_argument(c, c->args[1]);
-    return prim_ok(c, value_bool(selector &&
-                                 class_own_method(c->vm, value_as_class(c->args[0]), selector)));
+    return prim_ok(
+        c, value_bool(selector && class_own_method(c->vm, value_as_class(c->args[0]), selector)));
 }
 
-PrimStatus prim_class_can_understand(PrimCall *c) {
+PrimStatus prim_class_can_understand(PrimCall *c)
+{
     uint32_t selector = selector_argument(c, c->args[1]);
-    return prim_ok(c, value_bool(selector && vm_lookup(c->vm, value_as_class(c->args[0]), selector)));
+    return prim_ok(c,
+                   value_bool(selector && vm_lookup(c->vm, value_as_class(c->args[0]), selector)));
 }
 
-static PrimStatus answer_symbols(PrimCall *c, const uint32_t *symbols, uint32_t n) {
+static PrimStatus answer_symbols(PrimCall *c, const uint32_t *symbols, uint32_t n)
+{
     PrimStatus st;
     Object *array = prim_new(c, CLASS_ARRAY, OBJ_SLOTS, 0, n, &st);
     if (!array) {
@@ -275,7 +300,8 @@ static PrimStatus answer_symbols(PrimCall *c, const uint32_t *symbols, uint32_t 
     return prim_ok(c, value_ptr(array));
 }
 
-PrimStatus prim_class_selectors(PrimCall *c) {
+PrimStatus prim_class_selectors(PrimCall *c)
+{
     /* acquire: pairs with the release in methods_install */
     const MethodDict *dict = atom_load_acq(&receiver_class(c)->methods);
     uint32_t n = 0, cap = dict ? dict->capacity : 0;
@@ -297,12 +323,14 @@ PrimStatus prim_class_selectors(PrimCall *c) {
     return prim_ok(c, value_ptr(array));
 }
 
-PrimStatus prim_class_slot_names(PrimCall *c) {
+PrimStatus prim_class_slot_names(PrimCall *c)
+{
     const Class *k = receiver_class(c);
     return answer_symbols(c, k->slot_names, k->nown);
 }
 
-PrimStatus prim_class_var_names(PrimCall *c) {
+PrimStatus prim_class_var_names(PrimCall *c)
+{
     const Class *k = vm_class(c->vm, value_as_class(c->args[0]) & ~1u);
     uint32_t names[64];
     uint32_t n = k->nclass_vars < 64 ? k->nclass_vars : 64;
@@ -312,12 +340,14 @@ PrimStatus prim_class_var_names(PrimCall *c) {
     return answer_symbols(c, names, n);
 }
 
-PrimStatus prim_class_doc(PrimCall *c) {
+PrimStatus prim_class_doc(PrimCall *c)
+{
     Bytes doc = vm_class(c->vm, value_as_class(c->args[0]) & ~1u)->doc;
     return doc.len ? prim_answer_string(c, doc.data, doc.len) : prim_ok(c, VALUE_NIL);
 }
 
-PrimStatus prim_class_method_part(PrimCall *c) {
+PrimStatus prim_class_method_part(PrimCall *c)
+{
     uint32_t selector = selector_argument(c, c->args[1]);
     const Code *code =
         selector ? class_own_method(c->vm, value_as_class(c->args[0]), selector) : NULL;
@@ -325,29 +355,22 @@ PrimStatus prim_class_method_part(PrimCall *c) {
         return prim_ok(c, VALUE_NIL);
     }
     switch (value_is_int(c->args[2]) ? value_as_int(c->args[2]) : 0) {
-    case 1:
-        return prim_answer_string(c, code->source.data, code->source.len);
+    case 1: return prim_answer_string(c, code->source.data, code->source.len);
     case 2:
         return code->doc.len ? prim_answer_string(c, code->doc.data, code->doc.len)
                              : prim_ok(c, VALUE_NIL);
-    case 3:
-        return prim_answer_string(c, code->file, strlen(code->file));
-    case 4:
-        return prim_ok(c, value_int(code->line));
-    case 5:
-        return prim_ok(c, value_int(code->nargs));
-    case 6:
-        return prim_ok(c, value_bool(code->prim != NULL));
-    case 7:
-        return prim_ok(c, value_int((int64_t)code->ninstr * (int64_t)sizeof(Instr)));
-    case 8:
-        return prim_ok(c, value_int(code->nliterals));
-    default:
-        return prim_type_error(c, 2, "SmallInteger from 1 to 8");
+    case 3: return prim_answer_string(c, code->file, strlen(code->file));
+    case 4: return prim_ok(c, value_int(code->line));
+    case 5: return prim_ok(c, value_int(code->nargs));
+    case 6: return prim_ok(c, value_bool(code->prim != NULL));
+    case 7: return prim_ok(c, value_int((int64_t)code->ninstr * (int64_t)sizeof(Instr)));
+    case 8: return prim_ok(c, value_int(code->nliterals));
+    default: return prim_type_error(c, 2, "SmallInteger from 1 to 8");
     }
 }
 
-PrimStatus prim_class_all(PrimCall *c) {
+PrimStatus prim_class_all(PrimCall *c)
+{
     uint32_t n = atom_load_acq(&c->vm->nclasses) / 2; /* pairs with class_add */
     PrimStatus st;
     Object *array = prim_new(c, CLASS_ARRAY, OBJ_SLOTS, 0, n, &st);
@@ -364,10 +387,12 @@ PrimStatus prim_class_all(PrimCall *c) {
     return prim_ok(c, value_ptr(array));
 }
 
-PrimStatus prim_class_named(PrimCall *c) {
+PrimStatus prim_class_named(PrimCall *c)
+{
     uint32_t symbol = selector_argument(c, c->args[1]);
     uint32_t cls = symbol ? class_find_symbol(c->vm, symbol) : CLASS_NONE;
-    if (cls == CLASS_NONE || (c->process->domain->nhidden && domain_hides(c->process->domain, symbol))) {
+    if (cls == CLASS_NONE ||
+        (c->process->domain->nhidden && domain_hides(c->process->domain, symbol))) {
         return prim_ok(c, VALUE_NIL);
     }
     return prim_ok(c, value_class(cls));

@@ -2,8 +2,8 @@
 /* prims_compiler.c - source text at run time: compiling, loading, running statements; variables of
  * the node's table.
  *
- * Compiling runs on a dirty thread with a VmLocal of its own, one at a time under vm->load_lock (D7,
- * I5). Statements become a CompiledMethod: a frozen closure over code of kind CODE_DOIT, whose
+ * Compiling runs on a dirty thread with a VmLocal of its own, one at a time under vm->load_lock
+ * (D7, I5). Statements become a CompiledMethod: a frozen closure over code of kind CODE_DOIT, whose
  * arguments are the Cells of the top-level variables it uses.
  * Threads: primitives by the owner of the process; *_job functions on a dirty thread. */
 #include <stdio.h>
@@ -16,21 +16,22 @@
 #include "loader.h"
 #include "prims.h"
 
-static VmLocal *local_of(PrimCall *c) {
+static VmLocal *local_of(PrimCall *c)
+{
     return (VmLocal *)(void *)((char *)c - offsetof(VmLocal, call));
 }
 
 #define REPORT_MAX ((size_t)1 << 20)
 
-/* ---- jobs ---------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 typedef enum { JOB_DOIT, JOB_METHOD, JOB_INSTALL, JOB_LOAD } JobKind;
 
 typedef struct Job {
     Vm *vm;
     JobKind kind;
-    Bytes source;    /* text, or path of what to load */
-    char *file;      /* doits: name for traces */
+    Bytes source; /* text, or path of what to load */
+    char *file;   /* doits: name for traces */
     DoitMode mode;
     uint32_t *names; /* symbols that are variables */
     uint32_t nnames;
@@ -43,7 +44,8 @@ typedef struct Job {
     uint32_t selector, nargs, ninstr, nliterals, methods;
 } Job;
 
-static void job_free(void *state) {
+static void job_free(void *state)
+{
     Job *j = state;
     free((char *)(uintptr_t)j->source.data);
     free(j->file);
@@ -52,7 +54,8 @@ static void job_free(void *state) {
     free(j);
 }
 
-static Job *job_new(PrimCall *c, JobKind kind, StrView source) {
+static Job *job_new(PrimCall *c, JobKind kind, StrView source)
+{
     Job *j = calloc(1, sizeof *j);
     char *copy = malloc(source.bytes + 1);
     if (!j || !copy) {
@@ -71,7 +74,8 @@ static Job *job_new(PrimCall *c, JobKind kind, StrView source) {
 
 static void to_report(void *ctx, const char *bytes, size_t len) { (void)buf_put(ctx, bytes, len); }
 
-static bool is_name(void *ctx, Bytes name) {
+static bool is_name(void *ctx, Bytes name)
+{
     Job *j = ctx;
     uint32_t symbol = symtab_lookup(j->vm->symtab, name.data, name.len);
     for (uint32_t i = 0; symbol && i < j->nnames; i++) {
@@ -82,7 +86,8 @@ static bool is_name(void *ctx, Bytes name) {
     return false;
 }
 
-static void compile_doit_job(Job *j, VmLocal *l) {
+static void compile_doit_job(Job *j, VmLocal *l)
+{
     DoitRequest request = {.source = j->source,
                            .file = {j->file, strlen(j->file)},
                            .mode = j->mode,
@@ -91,7 +96,8 @@ static void compile_doit_job(Job *j, VmLocal *l) {
     j->status = loader_compile_doit(l, &request, &j->code, &j->report);
 }
 
-static void compile_method_job(Job *j, VmLocal *l) {
+static void compile_method_job(Job *j, VmLocal *l)
+{
     CodeUnit *unit;
     bool class_side;
     j->status = loader_compile_unit(l->vm, j->cls, j->source, &unit, &class_side, &j->report);
@@ -104,19 +110,22 @@ static void compile_method_job(Job *j, VmLocal *l) {
     }
 }
 
-static void install_job(Job *j, VmLocal *l) {
+static void install_job(Job *j, VmLocal *l)
+{
     j->status = loader_compile_method(l, j->cls, j->source, &j->code, &j->report);
     if (j->status == STATUS_OK && j->code) {
         j->selector = j->code->selector;
     }
 }
 
-static Status add_path(void *ctx, const char *path, Bytes space) {
+static Status add_path(void *ctx, const char *path, Bytes space)
+{
     Status status = loader_add_file(ctx, path, space);
     return status == STATUS_SYNTAX ? STATUS_OK : status; /* reported; loader_run answers it */
 }
 
-static void load_job(Job *j, VmLocal *l) {
+static void load_job(Job *j, VmLocal *l)
+{
     LoaderOptions options = {.no_warnings = true, .sink = {to_report, &j->report}};
     Loader *loader = loader_new(l->vm, l, &options);
     if (!loader) {
@@ -138,7 +147,8 @@ static void load_job(Job *j, VmLocal *l) {
     loader_free(loader);
 }
 
-static void job_run(void *state) {
+static void job_run(void *state)
+{
     Job *j = state;
     VmLocal *l;
     lock_acquire(&j->vm->load_lock);
@@ -155,7 +165,8 @@ static void job_run(void *state) {
     lock_release(&j->vm->load_lock);
 }
 
-static PrimStatus start(PrimCall *c, Job *j) {
+static PrimStatus start(PrimCall *c, Job *j)
+{
     c->dirty_run = job_run;
     c->dirty_free = job_free;
     c->dirty_state = j;
@@ -165,7 +176,8 @@ static PrimStatus start(PrimCall *c, Job *j) {
 static PrimStatus out_of_memory(PrimCall *c) { return prim_status(c, STATUS_NO_MEMORY, 0); }
 
 /* Frees the job unless the answer needs a collection first: then the primitive is called again. */
-static PrimStatus finish(PrimCall *c, Job *j, PrimStatus st) {
+static PrimStatus finish(PrimCall *c, Job *j, PrimStatus st)
+{
     if (st != PRIM_GC) {
         job_free(j);
         c->dirty_state = NULL;
@@ -174,7 +186,8 @@ static PrimStatus finish(PrimCall *c, Job *j, PrimStatus st) {
 }
 
 /* The report of a job that failed: a String. */
-static PrimStatus answer_report(PrimCall *c, Job *j) {
+static PrimStatus answer_report(PrimCall *c, Job *j)
+{
     if (j->report.len == 0) {
         (void)buf_puts(&j->report, status_text(j->status));
     }
@@ -185,9 +198,10 @@ static PrimStatus answer_report(PrimCall *c, Job *j) {
     return finish(c, j, prim_answer_string(c, n ? j->report.data : "", n));
 }
 
-/* ---- compiling ------------------------------------------------------------------------------ */
+/* ---- compiling ---- */
 
-static bool take_names(Job *j, Value array) {
+static bool take_names(Job *j, Value array)
+{
     if (!value_is_kind(array, OBJ_SLOTS)) {
         return true;
     }
@@ -202,10 +216,12 @@ static bool take_names(Job *j, Value array) {
     return j->names != NULL;
 }
 
-PrimStatus prim_compiler_compile(PrimCall *c) {
+PrimStatus prim_compiler_compile(PrimCall *c)
+{
     if (c->dirty_done) {
         Job *j = c->dirty_state;
-        return j->status == STATUS_OK ? finish(c, j, prim_ok(c, j->code->handle)) : answer_report(c, j);
+        return j->status == STATUS_OK ? finish(c, j, prim_ok(c, j->code->handle))
+                                      : answer_report(c, j);
     }
     StrView source, file;
     if (!prim_text(c, c->args[1], &source)) {
@@ -227,7 +243,8 @@ PrimStatus prim_compiler_compile(PrimCall *c) {
     return start(c, j);
 }
 
-PrimStatus prim_compiler_method(PrimCall *c) {
+PrimStatus prim_compiler_method(PrimCall *c)
+{
     StrView source;
     Job *j = c->dirty_state;
     if (!c->dirty_done) {
@@ -253,7 +270,8 @@ PrimStatus prim_compiler_method(PrimCall *c) {
     return finish(c, j, prim_ok(c, value_ptr(array)));
 }
 
-PrimStatus prim_class_install(PrimCall *c) {
+PrimStatus prim_class_install(PrimCall *c)
+{
     StrView source;
     Job *j = c->dirty_state;
     if (!c->dirty_done) {
@@ -271,7 +289,8 @@ PrimStatus prim_class_install(PrimCall *c) {
                                   : answer_report(c, j);
 }
 
-PrimStatus prim_compiler_load(PrimCall *c) {
+PrimStatus prim_compiler_load(PrimCall *c)
+{
     StrView path;
     Job *j = c->dirty_state;
     if (!c->dirty_done) {
@@ -285,17 +304,20 @@ PrimStatus prim_compiler_load(PrimCall *c) {
         j->recursive = c->args[2] == VALUE_TRUE;
         return start(c, j);
     }
-    return j->status == STATUS_OK ? finish(c, j, prim_ok(c, value_int(j->methods))) : answer_report(c, j);
+    return j->status == STATUS_OK ? finish(c, j, prim_ok(c, value_int(j->methods)))
+                                  : answer_report(c, j);
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
-static Code *compiled(Value v) {
+static Code *compiled(Value v)
+{
     bool fits = value_is_kind(v, OBJ_CLOSURE) && obj_class(obj_of(v)) == CLASS_COMPILED_METHOD;
     return fits ? closure_code(obj_of(v)) : NULL;
 }
 
-PrimStatus prim_compiler_run(PrimCall *c) {
+PrimStatus prim_compiler_run(PrimCall *c)
+{
     Code *code = compiled(c->args[1]);
     if (!code) {
         return prim_type_error(c, 1, "CompiledMethod");
@@ -320,7 +342,8 @@ PrimStatus prim_compiler_run(PrimCall *c) {
     return PRIM_CALL;
 }
 
-PrimStatus prim_compiler_cell(PrimCall *c) {
+PrimStatus prim_compiler_cell(PrimCall *c)
+{
     PrimStatus st;
     Object *cell = prim_new(c, CLASS_CELL, OBJ_CELL, 0, 1, &st);
     if (!cell) {
@@ -330,14 +353,16 @@ PrimStatus prim_compiler_cell(PrimCall *c) {
     return prim_ok(c, value_ptr(cell));
 }
 
-PrimStatus prim_compiler_cell_value(PrimCall *c) {
+PrimStatus prim_compiler_cell_value(PrimCall *c)
+{
     if (!value_is_kind(c->args[1], OBJ_CELL)) {
         return prim_type_error(c, 1, "Cell");
     }
     return prim_ok(c, obj_slots(obj_of(c->args[1]))[0]);
 }
 
-PrimStatus prim_compiled_binding_names(PrimCall *c) {
+PrimStatus prim_compiled_binding_names(PrimCall *c)
+{
     const Code *code = compiled(c->args[0]);
     uint32_t symbol;
     PrimStatus st;
@@ -358,7 +383,8 @@ PrimStatus prim_compiled_binding_names(PrimCall *c) {
     return prim_ok(c, value_ptr(array));
 }
 
-PrimStatus prim_compiled_binding_is_new(PrimCall *c) {
+PrimStatus prim_compiled_binding_is_new(PrimCall *c)
+{
     const Code *code = compiled(c->args[0]);
     int64_t i = value_is_int(c->args[1]) ? value_as_int(c->args[1]) : 0;
     if (!code || i < 1 || i > code->nargs) {
@@ -367,29 +393,26 @@ PrimStatus prim_compiled_binding_is_new(PrimCall *c) {
     return prim_ok(c, value_bool(code->new_bindings[i - 1]));
 }
 
-PrimStatus prim_compiled_part(PrimCall *c) {
+PrimStatus prim_compiled_part(PrimCall *c)
+{
     const Code *code = compiled(c->args[0]);
     if (!code) {
         return prim_error(c, "not a compiled doit");
     }
     switch (value_is_int(c->args[1]) ? value_as_int(c->args[1]) : 0) {
-    case 1:
-        return prim_answer_string(c, code->source.data, code->source.len);
-    case 2:
-        return prim_answer_string(c, code->file, strlen(code->file));
-    case 3:
-        return prim_ok(c, value_int((int64_t)(code->ninstr * sizeof(Instr))));
-    case 4:
-        return prim_ok(c, value_int(code->nliterals));
-    default:
-        return prim_type_error(c, 1, "SmallInteger from 1 to 4");
+    case 1: return prim_answer_string(c, code->source.data, code->source.len);
+    case 2: return prim_answer_string(c, code->file, strlen(code->file));
+    case 3: return prim_ok(c, value_int((int64_t)(code->ninstr * sizeof(Instr))));
+    case 4: return prim_ok(c, value_int(code->nliterals));
+    default: return prim_type_error(c, 1, "SmallInteger from 1 to 4");
     }
 }
 
-/* ---- globals -------------------------------------------------------------------------------- */
+/* ---- globals ---- */
 
 /* A hidden name in args[1]: signals RestrictedGlobal. Reading one is no error here, it is not there. */
-static PrimStatus refuse_write(PrimCall *c) {
+static PrimStatus refuse_write(PrimCall *c)
+{
     c->args[0] = value_class(CLASS_EXCEPTION);
     c->args[2] = VALUE_TRUE;
     c->send_selector = SYM_RESTRICTED;
@@ -397,7 +420,8 @@ static PrimStatus refuse_write(PrimCall *c) {
     return PRIM_SEND;
 }
 
-PrimStatus prim_compiler_set_global(PrimCall *c) {
+PrimStatus prim_compiler_set_global(PrimCall *c)
+{
     VmLocal *l = local_of(c);
     Value culprit;
     if (!value_is_symbol(c->args[1])) {
@@ -418,7 +442,8 @@ PrimStatus prim_compiler_set_global(PrimCall *c) {
     return status == STATUS_OK ? prim_ok(c, c->args[2]) : prim_status(c, status, 0);
 }
 
-PrimStatus prim_compiler_get_global(PrimCall *c) {
+PrimStatus prim_compiler_get_global(PrimCall *c)
+{
     if (!value_is_symbol(c->args[1])) {
         return prim_type_error(c, 1, "Symbol");
     }
@@ -431,12 +456,14 @@ PrimStatus prim_compiler_get_global(PrimCall *c) {
         return prim_ok(c, value_class(cls));
     }
     Cell *cell = cell_find(c->vm, symbol, false);
-    return prim_ok(c, cell ? cell_read(local_of(c), c->process, cell) : VALUE_NIL);
+    Value v = cell ? cell_read(local_of(c), c->process, cell) : VALUE_NIL;
+    return v == VALUE_NONE ? prim_status(c, STATUS_NO_MEMORY, 0) : prim_ok(c, v);
 }
 
-/* ---- the embedding program -------------------------------------------------------------------- */
+/* ---- the embedding program ---- */
 
-PrimStatus prim_compiler_deliver(PrimCall *c) {
+PrimStatus prim_compiler_deliver(PrimCall *c)
+{
     if (c->vm->on_result && value_is_int(c->args[2])) {
         c->vm->on_result(c->vm->embedder, c->process, value_as_int(c->args[2]), c->args[1]);
     }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool cli_number(const char *text, uint64_t max, uint64_t *out) {
+bool cli_number(const char *text, uint64_t max, uint64_t *out)
+{
     char *end;
     if (text[0] < '0' || text[0] > '9') {
         return false;
@@ -34,7 +35,8 @@ bool cli_number(const char *text, uint64_t max, uint64_t *out) {
     return true;
 }
 
-void cli_error(Maggie *m, const char *format, ...) {
+void cli_error(Maggie *m, const char *format, ...)
+{
     char *text;
     va_list args;
     va_start(args, format);
@@ -47,7 +49,8 @@ void cli_error(Maggie *m, const char *format, ...) {
     }
 }
 
-void cli_report(Maggie *m, MaggieStatus status, const MaggieResult *r) {
+void cli_report(Maggie *m, MaggieStatus status, const MaggieResult *r)
+{
     const char *text = maggie_result_text(r), *trace = maggie_result_trace(r);
     size_t n = strlen(trace);
     if (status == MAGGIE_ERROR) {
@@ -59,7 +62,8 @@ void cli_report(Maggie *m, MaggieStatus status, const MaggieResult *r) {
     }
 }
 
-int cli_close_stdout(void) {
+int cli_close_stdout(void)
+{
     if (fflush(stdout) == 0 && !ferror(stdout)) {
         return 0;
     }

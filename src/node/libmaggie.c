@@ -5,8 +5,8 @@
  * thread that runs the process: `on_result` when the library delivers a value, `on_main_ended` when
  * the process ends. Waiters sleep on m->changed.
  *
- * Idleness (D15): the scheduler group is held (sched_hold) except while some thread waits, so it can
- * only be found silent when nobody outside is about to feed it; every start and send holds it too
+ * Idleness (D15): the scheduler group is held (sched_hold) except while some thread waits, so it
+ * can only be found silent when nobody outside is about to feed it; every start and send holds it too
  * and takes `idle` back.
  *
  * Lock order: m->lock before anything of the VM; hooks take it holding no lock of the VM.
@@ -23,11 +23,12 @@
 #include "maggie_int.h"
 #include "output.h"
 
-/* ---- small things ----------------------------------------------------------------------------- */
+/* ---- small things ---- */
 
 const char *maggie_version(void) { return MAGGIE_VERSION; }
 
-const char *maggie_status_text(MaggieStatus status) {
+const char *maggie_status_text(MaggieStatus status)
+{
     switch (status) {
     case MAGGIE_OK: return "no error";
     case MAGGIE_ERROR: return "an exception was not handled";
@@ -45,7 +46,8 @@ const char *maggie_status_text(MaggieStatus status) {
     return "an internal invariant does not hold";
 }
 
-MaggieStatus maggie_status_of(Status status) {
+MaggieStatus maggie_status_of(Status status)
+{
     switch (status) {
     case STATUS_OK: return MAGGIE_OK;
     case STATUS_NO_MEMORY:
@@ -64,9 +66,10 @@ MaggieStatus maggie_status_of(Status status) {
     }
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
-static Job *job_new(Maggie *m, bool session) {
+static Job *job_new(Maggie *m, bool session)
+{
     Job *job = calloc(1, sizeof *job);
     if (job) {
         job->id = ++m->next_id;
@@ -77,7 +80,8 @@ static Job *job_new(Maggie *m, bool session) {
     return job;
 }
 
-static void job_free(Maggie *m, Job *job) {
+static void job_free(Maggie *m, Job *job)
+{
     for (Job **at = &m->jobs; *at; at = &(*at)->next) {
         if (*at == job) {
             *at = job->next;
@@ -89,7 +93,8 @@ static void job_free(Maggie *m, Job *job) {
 }
 
 /* Takes the result. Under the lock. */
-static void job_done(Maggie *m, Job *job, MaggieResult *result) {
+static void job_done(Maggie *m, Job *job, MaggieResult *result)
+{
     job->done = true;
     job->result = result;
     if (job->released) {
@@ -98,9 +103,10 @@ static void job_done(Maggie *m, Job *job, MaggieResult *result) {
     pthread_cond_broadcast(&m->changed);
 }
 
-/* ---- hooks: on scheduler threads ---------------------------------------------------------------- */
+/* ---- hooks: on scheduler threads ---- */
 
-static void on_result(void *embedder, Process *p, int64_t id, Value value) {
+static void on_result(void *embedder, Process *p, int64_t id, Value value)
+{
     Maggie *m = embedder;
     (void)p;
     pthread_mutex_lock(&m->lock);
@@ -119,21 +125,23 @@ static void on_result(void *embedder, Process *p, int64_t id, Value value) {
     pthread_mutex_unlock(&m->lock);
 }
 
-static void on_main_ended(void *embedder, Process *p) {
+static void on_main_ended(void *embedder, Process *p)
+{
     Maggie *m = embedder;
     pthread_mutex_lock(&m->lock);
     for (Job *job = m->jobs, *next; job; job = next) {
         next = job->next;
         if (job->pid == p->pid && !job->done) {
             MaggieResult *delivered = job->result;
-            job_done(m, job, delivered ? delivered
-                                       : result_of_end(m->vm, p->exit_reason, p->exit_result));
+            job_done(m, job,
+                     delivered ? delivered : result_of_end(m->vm, p->exit_reason, p->exit_result));
         }
     }
     pthread_mutex_unlock(&m->lock);
 }
 
-static void on_stopped(void *embedder) {
+static void on_stopped(void *embedder)
+{
     Maggie *m = embedder;
     pthread_mutex_lock(&m->lock);
     m->stopped = true;
@@ -149,7 +157,8 @@ typedef struct IdleReport {
     unsigned count;
 } IdleReport;
 
-static void describe_process(void *ctx, Process *p) {
+static void describe_process(void *ctx, Process *p)
+{
     IdleReport *r = ctx;
     char pid[PROCESS_PID_TEXT];
     if (r->count++ >= IDLE_LINES) {
@@ -169,17 +178,19 @@ static void describe_process(void *ctx, Process *p) {
     (void)buf_puts(&r->text, "\n");
 }
 
-static void on_quiescent(void *embedder, Vm *vm) {
+static void on_quiescent(void *embedder, Vm *vm)
+{
     Maggie *m = embedder;
     IdleReport r = {.m = m};
     buf_init(&r.text, vm->env, 1 << 16);
-    actor_each_process(vm->actors, describe_process, &r);
-    if (r.count > IDLE_LINES) {
-        (void)buf_putf(&r.text, "  and %u more\n", r.count - IDLE_LINES);
-    }
     pthread_mutex_lock(&m->lock);
-    /* somebody may have fed the machine since the scheduler looked */
+    /* Somebody may have fed the machine since the scheduler looked. Nobody can while we hold the
+     * lock, so what is silent now stays so and its processes may be looked at. */
     if (m->options.simulate || sched_is_silent(vm->group)) {
+        actor_each_process(vm->actors, describe_process, &r);
+        if (r.count > IDLE_LINES) {
+            (void)buf_putf(&r.text, "  and %u more\n", r.count - IDLE_LINES);
+        }
         free(m->idle_text);
         m->idle_text = strdup(buf_cstr(&r.text));
         m->idle = true;
@@ -189,18 +200,21 @@ static void on_quiescent(void *embedder, Vm *vm) {
     buf_free(&r.text);
 }
 
-static int write_output(void *ctx, OutputStream stream, const char *bytes, size_t n) {
+static int write_output(void *ctx, OutputStream stream, const char *bytes, size_t n)
+{
     Maggie *m = ctx;
     return m->options.output(m->options.ctx, (MaggieStream)stream, bytes, n);
 }
 
-static void write_log(void *ctx, LogLevel level, const char *text, size_t len) {
+static void write_log(void *ctx, LogLevel level, const char *text, size_t len)
+{
     Maggie *m = ctx;
     (void)level;
     m->options.log(m->options.ctx, text, len);
 }
 
-static void write_diagnostics(void *ctx, const char *bytes, size_t n) {
+static void write_diagnostics(void *ctx, const char *bytes, size_t n)
+{
     Maggie *m = ctx;
     if (m->options.diagnostics) {
         m->options.diagnostics(m->options.ctx, bytes, n);
@@ -211,17 +225,19 @@ static void write_diagnostics(void *ctx, const char *bytes, size_t n) {
     }
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 /* Everything of an Env goes through to the system's but the log. */
-static void take_log(Maggie *m) {
+static void take_log(Maggie *m)
+{
     if (m->options.log) {
         m->env.log = write_log;
         m->env.ctx = m;
     }
 }
 
-static MaggieStatus copy_arguments(Maggie *m) {
+static MaggieStatus copy_arguments(Maggie *m)
+{
     m->argv = calloc((size_t)m->options.argc + 1, sizeof *m->argv);
     if (!m->argv) {
         return MAGGIE_NO_MEMORY;
@@ -237,7 +253,8 @@ static MaggieStatus copy_arguments(Maggie *m) {
     return MAGGIE_OK;
 }
 
-static MaggieStatus boot(Maggie *m) {
+static MaggieStatus boot(Maggie *m)
+{
     char error[256];
     Status status = image_load(m->vm, m->vm->outside, maggie_boot_image, maggie_boot_image_size,
                                IMAGE_TRUSTED | IMAGE_BOOT, error, sizeof error);
@@ -250,7 +267,8 @@ static MaggieStatus boot(Maggie *m) {
     return MAGGIE_OK;
 }
 
-static MaggieStatus create(Maggie *m) {
+static MaggieStatus create(Maggie *m)
+{
     VmConfig config = {.env = &m->env,
                        .sim = m->options.simulate ? &m->sim : NULL,
                        .sim_seed = m->options.seed,
@@ -284,7 +302,8 @@ static MaggieStatus create(Maggie *m) {
     return maggie_status_of(status);
 }
 
-MaggieStatus maggie_create(const MaggieOptions *options, Maggie **out) {
+MaggieStatus maggie_create(const MaggieOptions *options, Maggie **out)
+{
     Maggie *m = calloc(1, sizeof *m);
     *out = NULL;
     if (!m) {
@@ -317,7 +336,8 @@ MaggieStatus maggie_create(const MaggieOptions *options, Maggie **out) {
 
 void maggie_stop(Maggie *m) { vm_stop(m->vm); }
 
-MaggieStatus maggie_destroy(Maggie *m) {
+MaggieStatus maggie_destroy(Maggie *m)
+{
     MaggieStatus result = MAGGIE_OK;
     if (!m) {
         return result;
@@ -347,7 +367,8 @@ MaggieStatus maggie_destroy(Maggie *m) {
     return result;
 }
 
-bool maggie_exit_requested(Maggie *m, int *status) {
+bool maggie_exit_requested(Maggie *m, int *status)
+{
     /* acquire: pairs with the exchange in System exit:; the status itself is read after waiting for
      * the end of a scheduler */
     if (!atom_load_acq(&m->vm->exit_requested)) {
@@ -357,16 +378,18 @@ bool maggie_exit_requested(Maggie *m, int *status) {
     return true;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 
-static LoaderOptions loader_options(Maggie *m) {
+static LoaderOptions loader_options(Maggie *m)
+{
     return (LoaderOptions){.strict = m->options.strict,
                            .no_warnings = m->options.no_warnings,
                            .sink = {write_diagnostics, m}};
 }
 
 /* Runs and frees the loader. `added`: what adding the files gave. */
-static MaggieStatus finish_load(Maggie *m, Loader *loader, Status added) {
+static MaggieStatus finish_load(Maggie *m, Loader *loader, Status added)
+{
     Status status = added == STATUS_OK ? loader_run(loader) : added;
     if (status == STATUS_OK) {
         uint32_t n = loader_script_count(loader);
@@ -389,7 +412,8 @@ static MaggieStatus finish_load(Maggie *m, Loader *loader, Status added) {
 
 /* Code may be running: loading must not use the outside record, which sends take. */
 static MaggieStatus with_loader(Maggie *m, Status (*add)(Loader *loader, const void *arg, size_t n),
-                                const void *arg, size_t n) {
+                                const void *arg, size_t n)
+{
     VmLocal *l;
     lock_acquire(&m->vm->load_lock);
     MaggieStatus result = maggie_status_of(vm_local_open(m->vm, &l));
@@ -403,7 +427,8 @@ static MaggieStatus with_loader(Maggie *m, Status (*add)(Loader *loader, const v
     return result;
 }
 
-static Status add_files(Loader *loader, const void *arg, size_t n) {
+static Status add_files(Loader *loader, const void *arg, size_t n)
+{
     const char *const *paths = arg;
     Status status = STATUS_OK;
     for (size_t i = 0; i < n; i++) {
@@ -413,7 +438,8 @@ static Status add_files(Loader *loader, const void *arg, size_t n) {
     return status;
 }
 
-MaggieStatus maggie_load_files(Maggie *m, const char *const *paths, size_t n) {
+MaggieStatus maggie_load_files(Maggie *m, const char *const *paths, size_t n)
+{
     return with_loader(m, add_files, paths, n);
 }
 
@@ -421,31 +447,36 @@ typedef struct TextSource {
     Bytes name, text;
 } TextSource;
 
-static Status add_text(Loader *loader, const void *arg, size_t n) {
+static Status add_text(Loader *loader, const void *arg, size_t n)
+{
     const TextSource *source = arg;
     (void)n;
     return loader_add(loader, source->name, source->text, (Bytes){"", 0});
 }
 
-MaggieStatus maggie_load_text(Maggie *m, const char *name, const char *text, size_t len) {
+MaggieStatus maggie_load_text(Maggie *m, const char *name, const char *text, size_t len)
+{
     TextSource source = {{name, strlen(name)}, {text, len}};
     return with_loader(m, add_text, &source, 1);
 }
 
-bool maggie_has_class(Maggie *m, const char *name) {
+bool maggie_has_class(Maggie *m, const char *name)
+{
     return class_find(m->vm, (Bytes){name, strlen(name)}) != CLASS_NONE;
 }
 
-bool maggie_understands(Maggie *m, const char *class_name, const char *selector, bool class_side) {
+bool maggie_understands(Maggie *m, const char *class_name, const char *selector, bool class_side)
+{
     uint32_t cls = class_find(m->vm, (Bytes){class_name, strlen(class_name)});
     uint32_t symbol = symtab_lookup(m->vm->symtab, selector, strlen(selector));
     return cls != CLASS_NONE && symbol && vm_lookup(m->vm, class_side ? cls | 1u : cls, symbol);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 /* From here to leave(): the machine cannot be found idle. */
-static void enter(Maggie *m) {
+static void enter(Maggie *m)
+{
     if (!m->options.simulate) {
         sched_hold(m->vm->group);
     }
@@ -453,7 +484,8 @@ static void enter(Maggie *m) {
     m->idle = false;
 }
 
-static void leave(Maggie *m) {
+static void leave(Maggie *m)
+{
     pthread_mutex_unlock(&m->lock);
     if (!m->options.simulate) {
         sched_release(m->vm->group);
@@ -462,7 +494,8 @@ static void leave(Maggie *m) {
 
 /* A process that runs `code`. Under the lock, so that its end finds job->pid set. */
 static Status spawn(Maggie *m, Job *job, Code *code, Value receiver, unsigned argc,
-                    const Value *args) {
+                    const Value *args)
+{
     Vm *vm = m->vm;
     lock_acquire(&vm->outside_lock);
     epoch_begin(vm->outside->actor.epoch);
@@ -472,7 +505,8 @@ static Status spawn(Maggie *m, Job *job, Code *code, Value receiver, unsigned ar
     return status;
 }
 
-static Code *library_method(Maggie *m, const char *class_name, const char *selector, Value *cls) {
+static Code *library_method(Maggie *m, const char *class_name, const char *selector, Value *cls)
+{
     uint32_t index = class_find(m->vm, (Bytes){class_name, strlen(class_name)});
     uint32_t symbol = symtab_lookup(m->vm->symtab, selector, strlen(selector));
     if (index == CLASS_NONE || !symbol) {
@@ -484,7 +518,8 @@ static Code *library_method(Maggie *m, const char *class_name, const char *selec
 
 /* Starts a class method of the library's Embedding; job->id replaces a VALUE_NONE argument. */
 static MaggieStatus start_embedding(Maggie *m, const char *selector, Value *args, unsigned n,
-                                    bool session, MaggiePid *pid) {
+                                    bool session, MaggiePid *pid)
+{
     Value receiver = VALUE_NIL;
     Code *code = library_method(m, "Embedding", selector, &receiver);
     if (!code) {
@@ -509,14 +544,15 @@ static MaggieStatus start_embedding(Maggie *m, const char *selector, Value *args
     return maggie_status_of(status);
 }
 
-MaggieStatus maggie_start_script(Maggie *m, MaggiePid *pid) {
+MaggieStatus maggie_start_script(Maggie *m, MaggiePid *pid)
+{
     if (m->next_script == m->nscripts) {
         return MAGGIE_NOT_FOUND;
     }
     enter(m);
     Job *job = job_new(m, false);
-    Status status = job ? spawn(m, job, m->scripts[m->next_script], VALUE_NIL, 0, NULL)
-                        : STATUS_NO_MEMORY;
+    Status status =
+        job ? spawn(m, job, m->scripts[m->next_script], VALUE_NIL, 0, NULL) : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
         m->next_script++;
         *pid = job->pid;
@@ -528,7 +564,8 @@ MaggieStatus maggie_start_script(Maggie *m, MaggiePid *pid) {
 }
 
 /* Compiles statements; the report of errors becomes *syntax. */
-static MaggieStatus compile(Maggie *m, const char *text, Code **code, MaggieResult **syntax) {
+static MaggieStatus compile(Maggie *m, const char *text, Code **code, MaggieResult **syntax)
+{
     Buf report;
     VmLocal *l;
     buf_init(&report, m->vm->env, 1 << 20);
@@ -554,7 +591,8 @@ static MaggieStatus compile(Maggie *m, const char *text, Code **code, MaggieResu
     return maggie_status_of(status);
 }
 
-MaggieStatus maggie_start(Maggie *m, const char *text, MaggiePid *pid, MaggieResult **syntax) {
+MaggieStatus maggie_start(Maggie *m, const char *text, MaggiePid *pid, MaggieResult **syntax)
+{
     Code *code;
     MaggieResult *none;
     syntax = syntax ? syntax : &none;
@@ -572,7 +610,8 @@ MaggieStatus maggie_start(Maggie *m, const char *text, MaggiePid *pid, MaggieRes
 
 MaggieStatus maggie_start_call(Maggie *m, const char *class_name, bool class_side,
                                const char *selector, const MaggieValue *values, size_t n,
-                               MaggiePid *pid) {
+                               MaggiePid *pid)
+{
     uint32_t cls = class_find(m->vm, (Bytes){class_name, strlen(class_name)}), symbol;
     if (cls == CLASS_NONE) {
         return MAGGIE_NOT_FOUND;
@@ -589,10 +628,10 @@ MaggieStatus maggie_start_call(Maggie *m, const char *class_name, bool class_sid
     if (status != STATUS_OK) {
         return maggie_status_of(status);
     }
-    MaggieStatus result =
-        start_embedding(m, class_side ? "call:selector:arguments:job:print:"
-                                      : "callNew:selector:arguments:job:print:",
-                        args, 5, false, pid);
+    MaggieStatus result = start_embedding(m,
+                                          class_side ? "call:selector:arguments:job:print:"
+                                                     : "callNew:selector:arguments:job:print:",
+                                          args, 5, false, pid);
     if (region) {
         lock_acquire(&m->vm->outside_lock);
         region_release(cx, m->vm->outside->actor.epoch, region); /* the process has its own count */
@@ -601,20 +640,23 @@ MaggieStatus maggie_start_call(Maggie *m, const char *class_name, bool class_sid
     return result;
 }
 
-/* ---- waiting -------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
-static uint64_t now_ms(void) {
+static uint64_t now_ms(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static uint64_t deadline_of(int64_t timeout_ms) {
+static uint64_t deadline_of(int64_t timeout_ms)
+{
     return timeout_ms < 0 ? UINT64_MAX : now_ms() + (uint64_t)timeout_ms;
 }
 
 /* False when the deadline has passed. Under the lock. */
-static bool sleep_until(Maggie *m, uint64_t deadline_ms) {
+static bool sleep_until(Maggie *m, uint64_t deadline_ms)
+{
     if (deadline_ms == UINT64_MAX) {
         pthread_cond_wait(&m->changed, &m->lock);
         return true;
@@ -626,7 +668,8 @@ static bool sleep_until(Maggie *m, uint64_t deadline_ms) {
 #define SIM_STEPS 20000
 
 /* Lets a simulated machine go on. False when it cannot. Under the lock, which is dropped. */
-static bool simulate(Maggie *m) {
+static bool simulate(Maggie *m)
+{
     Status status = STATUS_OK;
     pthread_mutex_unlock(&m->lock);
     SchedSimEnd end = sched_sim_run(m->vm->group, SIM_STEPS, &status);
@@ -637,7 +680,8 @@ static bool simulate(Maggie *m) {
 }
 
 /* Waits until the job is done (job NULL: until idle). Under the lock. */
-static MaggieStatus await(Maggie *m, Job *job, int64_t timeout_ms) {
+static MaggieStatus await(Maggie *m, Job *job, int64_t timeout_ms)
+{
     uint64_t deadline = deadline_of(timeout_ms);
     MaggieStatus status = MAGGIE_OK;
     if (!m->options.simulate && m->waiting++ == 0) {
@@ -653,8 +697,9 @@ static MaggieStatus await(Maggie *m, Job *job, int64_t timeout_ms) {
             status = job ? MAGGIE_DEADLOCK : MAGGIE_OK;
             break;
         }
-        bool in_time = m->options.simulate ? simulate(m) || m->idle || m->stopped || (job && job->done)
-                                           : sleep_until(m, deadline);
+        bool in_time = m->options.simulate
+                           ? simulate(m) || m->idle || m->stopped || (job && job->done)
+                           : sleep_until(m, deadline);
         if ((!in_time || (m->options.simulate && now_ms() >= deadline)) && !(job && job->done)) {
             status = MAGGIE_TIMEOUT;
             break;
@@ -667,7 +712,8 @@ static MaggieStatus await(Maggie *m, Job *job, int64_t timeout_ms) {
 }
 
 /* The outcome of a wait; frees the job when it is over. */
-static MaggieStatus conclude(Maggie *m, Job *job, MaggieStatus status, MaggieResult **out) {
+static MaggieStatus conclude(Maggie *m, Job *job, MaggieStatus status, MaggieResult **out)
+{
     *out = NULL;
     if (status == MAGGIE_OK) {
         *out = job->result;
@@ -683,7 +729,8 @@ static MaggieStatus conclude(Maggie *m, Job *job, MaggieStatus status, MaggieRes
     return status;
 }
 
-static Job *job_of_pid(Maggie *m, Value pid) {
+static Job *job_of_pid(Maggie *m, Value pid)
+{
     for (Job *job = m->jobs; job; job = job->next) {
         if (job->pid == pid && !job->session && !job->released) {
             return job;
@@ -692,7 +739,8 @@ static Job *job_of_pid(Maggie *m, Value pid) {
     return NULL;
 }
 
-MaggieStatus maggie_wait(Maggie *m, MaggiePid pid, int64_t timeout_ms, MaggieResult **out) {
+MaggieStatus maggie_wait(Maggie *m, MaggiePid pid, int64_t timeout_ms, MaggieResult **out)
+{
     MaggieStatus status = MAGGIE_NOT_FOUND;
     *out = NULL;
     pthread_mutex_lock(&m->lock);
@@ -704,7 +752,8 @@ MaggieStatus maggie_wait(Maggie *m, MaggiePid pid, int64_t timeout_ms, MaggieRes
     return status;
 }
 
-void maggie_release(Maggie *m, MaggiePid pid) {
+void maggie_release(Maggie *m, MaggiePid pid)
+{
     pthread_mutex_lock(&m->lock);
     Job *job = job_of_pid(m, pid);
     if (job && job->done) {
@@ -716,7 +765,8 @@ void maggie_release(Maggie *m, MaggiePid pid) {
 }
 
 /* After a time-out or deadlock nobody will ask again. */
-static MaggieStatus wait_or_kill(Maggie *m, MaggiePid pid, int64_t timeout_ms, MaggieResult **out) {
+static MaggieStatus wait_or_kill(Maggie *m, MaggiePid pid, int64_t timeout_ms, MaggieResult **out)
+{
     MaggieStatus status = maggie_wait(m, pid, timeout_ms, out);
     if (status == MAGGIE_TIMEOUT || status == MAGGIE_DEADLOCK) {
         maggie_release(m, pid);
@@ -725,31 +775,35 @@ static MaggieStatus wait_or_kill(Maggie *m, MaggiePid pid, int64_t timeout_ms, M
     return status;
 }
 
-MaggieStatus maggie_evaluate(Maggie *m, const char *text, int64_t timeout_ms, MaggieResult **out) {
+MaggieStatus maggie_evaluate(Maggie *m, const char *text, int64_t timeout_ms, MaggieResult **out)
+{
     MaggiePid pid;
     MaggieStatus status = maggie_start(m, text, &pid, out);
     return status == MAGGIE_OK ? wait_or_kill(m, pid, timeout_ms, out) : status;
 }
 
 MaggieStatus maggie_call(Maggie *m, const char *class_name, const char *selector,
-                         const MaggieValue *args, size_t n, int64_t timeout_ms, MaggieResult **out) {
+                         const MaggieValue *args, size_t n, int64_t timeout_ms, MaggieResult **out)
+{
     MaggiePid pid;
     *out = NULL;
     MaggieStatus status = maggie_start_call(m, class_name, true, selector, args, n, &pid);
     return status == MAGGIE_OK ? wait_or_kill(m, pid, timeout_ms, out) : status;
 }
 
-MaggieStatus maggie_run_until_idle(Maggie *m, int64_t timeout_ms) {
+MaggieStatus maggie_run_until_idle(Maggie *m, int64_t timeout_ms)
+{
     pthread_mutex_lock(&m->lock);
     MaggieStatus status = await(m, NULL, timeout_ms);
     pthread_mutex_unlock(&m->lock);
     return status;
 }
 
-/* ---- signals from outside -------------------------------------------------------------------------- */
+/* ---- signals from outside ---- */
 
 static Status send_values(Maggie *m, Value pid, const char *selector, const MaggieValue *values,
-                          size_t n, bool as_array) {
+                          size_t n, bool as_array)
+{
     Vm *vm = m->vm;
     HeapCtx *cx = &vm->outside->actor.heap;
     Value message, culprit, name = VALUE_NIL;
@@ -774,7 +828,8 @@ static Status send_values(Maggie *m, Value pid, const char *selector, const Magg
     return status;
 }
 
-MaggieStatus maggie_send(Maggie *m, MaggiePid pid, const char *selector, const MaggieValue *value) {
+MaggieStatus maggie_send(Maggie *m, MaggiePid pid, const char *selector, const MaggieValue *value)
+{
     if (!value_is_pid(pid)) {
         return MAGGIE_NOT_FOUND;
     }
@@ -784,7 +839,8 @@ MaggieStatus maggie_send(Maggie *m, MaggiePid pid, const char *selector, const M
     return maggie_status_of(status);
 }
 
-static void send_exit(Maggie *m, Value pid, uint32_t reason, bool kill) {
+static void send_exit(Maggie *m, Value pid, uint32_t reason, bool kill)
+{
     enter(m);
     lock_acquire(&m->vm->outside_lock);
     ActorCtx *cx = &m->vm->outside->actor;
@@ -796,15 +852,17 @@ static void send_exit(Maggie *m, Value pid, uint32_t reason, bool kill) {
     leave(m);
 }
 
-void maggie_terminate(Maggie *m, MaggiePid pid, bool kill) {
+void maggie_terminate(Maggie *m, MaggiePid pid, bool kill)
+{
     if (value_is_pid(pid)) {
         send_exit(m, pid, kill ? SYM_KILLED : SYM_SHUTDOWN, kill);
     }
 }
 
-/* ---- sessions --------------------------------------------------------------------------------------- */
+/* ---- sessions ---- */
 
-MaggieStatus maggie_session_open(Maggie *m, MaggieSession **out) {
+MaggieStatus maggie_session_open(Maggie *m, MaggieSession **out)
+{
     MaggieSession *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s) {
@@ -821,14 +879,16 @@ MaggieStatus maggie_session_open(Maggie *m, MaggieSession **out) {
 }
 
 MaggieStatus maggie_session_evaluate(MaggieSession *s, const char *text, size_t len,
-                                     int64_t timeout_ms, MaggieResult **out) {
+                                     int64_t timeout_ms, MaggieResult **out)
+{
     Maggie *m = s->m;
     *out = NULL;
     enter(m);
     Job *job = job_new(m, true);
     MaggieStatus status = MAGGIE_NO_MEMORY;
     if (job) {
-        MaggieValue parts[3] = {{.kind = MAGGIE_STRING}, {.kind = MAGGIE_INT}, {.kind = MAGGIE_BOOL}};
+        MaggieValue parts[3] = {
+            {.kind = MAGGIE_STRING}, {.kind = MAGGIE_INT}, {.kind = MAGGIE_BOOL}};
         parts[0].as.text.bytes = text;
         parts[0].as.text.len = len;
         parts[1].as.integer = job->id;
@@ -852,19 +912,22 @@ MaggieStatus maggie_session_evaluate(MaggieSession *s, const char *text, size_t 
 
 void maggie_session_interrupt(MaggieSession *s) { send_exit(s->m, s->pid, SYM_INTERRUPT, false); }
 
-void maggie_session_close(MaggieSession *s) {
+void maggie_session_close(MaggieSession *s)
+{
     if (s) {
         maggie_terminate(s->m, s->pid, true);
         free(s);
     }
 }
 
-/* ---- output, simulation ------------------------------------------------------------------------------ */
+/* ---- output, simulation ---- */
 
-MaggieStatus maggie_write(Maggie *m, MaggieStream stream, const char *bytes, size_t n) {
+MaggieStatus maggie_write(Maggie *m, MaggieStream stream, const char *bytes, size_t n)
+{
     return maggie_status_of(output_write_now(m->vm->output, (OutputStream)stream, bytes, n));
 }
 
-uint64_t maggie_trace_hash(Maggie *m) {
+uint64_t maggie_trace_hash(Maggie *m)
+{
     return m->options.simulate ? sched_sim_hash(m->vm->group) : 0;
 }

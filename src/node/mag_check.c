@@ -16,10 +16,14 @@
 #include "mag.h"
 #include "vm_int.h"
 
-static void to_stream(void *ctx, const char *bytes, size_t len) { (void)fwrite(bytes, 1, len, ctx); }
+static void to_stream(void *ctx, const char *bytes, size_t len)
+{
+    (void)fwrite(bytes, 1, len, ctx);
+}
 
 /* A VM with the library, not started. NULL (with a message) when it cannot be made. */
-static Vm *open_vm(Env *env) {
+static Vm *open_vm(Env *env)
+{
     Vm *vm;
     char error[256] = "";
     env_system_init(env);
@@ -40,17 +44,20 @@ static Vm *open_vm(Env *env) {
     return vm;
 }
 
-static bool is_folder(const char *path) {
+static bool is_folder(const char *path)
+{
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static Status add_path(void *ctx, const char *path, Bytes space) {
+static Status add_path(void *ctx, const char *path, Bytes space)
+{
     Status status = loader_add_file(ctx, path, space);
     return status == STATUS_NO_MEMORY ? status : STATUS_OK; /* reported; the loader counts */
 }
 
-static Status add_argument(Loader *loader, const char *path) {
+static Status add_argument(Loader *loader, const char *path)
+{
     if (!is_folder(path)) {
         return add_path(loader, path, (Bytes){"", 0});
     }
@@ -61,9 +68,10 @@ static Status add_argument(Loader *loader, const char *path) {
     return status;
 }
 
-/* ---- check ------------------------------------------------------------------------------------------ */
+/* ---- check ---- */
 
-int mag_check(int argc, char **argv) {
+int mag_check(int argc, char **argv)
+{
     Env env;
     bool strict = argc > 0 && (!strcmp(argv[0], "--strict") || !strcmp(argv[0], "-strict"));
     argc -= strict;
@@ -99,10 +107,11 @@ int mag_check(int argc, char **argv) {
     return status == STATUS_OK ? 0 : 1;
 }
 
-/* ---- disasm ----------------------------------------------------------------------------------------- */
+/* ---- disasm ---- */
 
 static void show_unit(void *ctx, Bytes owner, bool class_side, const CodeUnit *unit, Bytes file,
-                      uint32_t line) {
+                      uint32_t line)
+{
     (void)ctx;
     printf("%.*s%s>>%.*s  (%.*s:%u)\n", (int)owner.len, owner.data, class_side ? " class" : "",
            (int)unit->selector.len, unit->selector.data, (int)file.len, file.data, line);
@@ -114,7 +123,8 @@ static void show_unit(void *ctx, Bytes owner, bool class_side, const CodeUnit *u
     puts("");
 }
 
-static bool disasm_file(Vm *vm, const char *path) {
+static bool disasm_file(Vm *vm, const char *path)
+{
     LoaderTap tap = {.method = show_unit};
     LoaderOptions options = {.no_warnings = true, .sink = {to_stream, stderr}, .tap = &tap};
     Loader *loader = loader_new(vm, vm->outside, &options);
@@ -136,13 +146,15 @@ static bool disasm_file(Vm *vm, const char *path) {
 }
 
 /* `Class>>selector` or `Class class>>selector`: compiled again from its source. */
-static bool disasm_method(Vm *vm, const char *name) {
+static bool disasm_method(Vm *vm, const char *name)
+{
     static const char class_word[] = " class";
     const char *arrow = strstr(name, ">>");
     size_t n = (size_t)(arrow - name);
     bool class_side = n > 6 && !memcmp(name + n - 6, class_word, 6);
     Bytes cls_name = {name, class_side ? n - 6 : n}, selector = {arrow + 2, strlen(arrow + 2)};
-    uint32_t cls = class_find(vm, cls_name), symbol = symtab_lookup(vm->symtab, selector.data, selector.len);
+    uint32_t cls = class_find(vm, cls_name),
+             symbol = symtab_lookup(vm->symtab, selector.data, selector.len);
     const Code *code = NULL;
     if (cls != CLASS_NONE && symbol) {
         code = vm_lookup(vm, class_side ? cls | 1u : cls, symbol);
@@ -158,7 +170,8 @@ static bool disasm_method(Vm *vm, const char *name) {
     Status status = loader_compile_unit(vm, code->owner, code->source, &unit, &side, &report);
     if (status == STATUS_OK) {
         Bytes owner = vm_symbol_text(vm, vm_class(vm, code->owner & ~1u)->name);
-        show_unit(NULL, owner, code->owner & 1, unit, (Bytes){code->file, strlen(code->file)}, code->line);
+        show_unit(NULL, owner, code->owner & 1, unit, (Bytes){code->file, strlen(code->file)},
+                  code->line);
         code_unit_free(unit);
     } else {
         fprintf(stderr, "%s\n", buf_cstr(&report));
@@ -167,7 +180,8 @@ static bool disasm_method(Vm *vm, const char *name) {
     return status == STATUS_OK;
 }
 
-int mag_disasm(int argc, char **argv) {
+int mag_disasm(int argc, char **argv)
+{
     Env env;
     if (argc == 0) {
         fputs("Usage: mag disasm FILE|CLASS>>SELECTOR...\n", stderr);

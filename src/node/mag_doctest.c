@@ -18,7 +18,7 @@
 #define PART_TIMEOUT_MS 60000
 
 typedef struct Part {
-    char *title;    /* "Array>>collect:", "Array class>>new:", "Array" */
+    char *title; /* "Array>>collect:", "Array class>>new:", "Array" */
     char *text;
     MaggiePid pid;
 } Part;
@@ -34,9 +34,10 @@ typedef struct Run {
     unsigned passed, failed;
 } Run;
 
-/* ---- collecting -------------------------------------------------------------------------------------- */
+/* ---- collecting ---- */
 
-static Bytes trim(Bytes b) {
+static Bytes trim(Bytes b)
+{
     while (b.len && strchr(" \t\r", b.data[0])) {
         b.data++;
         b.len--;
@@ -47,11 +48,13 @@ static Bytes trim(Bytes b) {
     return b;
 }
 
-static bool is(Bytes b, const char *word) {
+static bool is(Bytes b, const char *word)
+{
     return b.len == strlen(word) && !memcmp(b.data, word, b.len);
 }
 
-static bool add_part(Run *run, const char *title, const char *text, size_t n) {
+static bool add_part(Run *run, const char *title, const char *text, size_t n)
+{
     if (run->nparts == run->cap) {
         size_t cap = run->cap ? run->cap * 2 : 256;
         Part *parts = realloc(run->parts, cap * sizeof *parts);
@@ -66,7 +69,8 @@ static bool add_part(Run *run, const char *title, const char *text, size_t n) {
 }
 
 /* Every ```test part of a docstring. An unclosed one runs to the end. */
-static void add_doc(Run *run, const char *title, Bytes doc) {
+static void add_doc(Run *run, const char *title, Bytes doc)
+{
     const char *at = doc.data, *end = doc.data + doc.len, *start = NULL;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
@@ -87,17 +91,19 @@ static void add_doc(Run *run, const char *title, Bytes doc) {
 
 typedef struct Named {
     Bytes name;
-    uint32_t index;      /* class */
-    const Code *code;    /* or method */
+    uint32_t index;   /* class */
+    const Code *code; /* or method */
 } Named;
 
-static int by_name(const void *a, const void *b) {
+static int by_name(const void *a, const void *b)
+{
     Bytes x = ((const Named *)a)->name, y = ((const Named *)b)->name;
     int order = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
     return order ? order : (x.len > y.len) - (x.len < y.len);
 }
 
-static void add_methods(Run *run, uint32_t cls) {
+static void add_methods(Run *run, uint32_t cls)
+{
     Vm *vm = run->m->vm;
     const MethodDict *dict = vm_class(vm, cls)->methods;
     Named *found = calloc(dict ? dict->count + 1 : 1, sizeof *found);
@@ -105,7 +111,8 @@ static void add_methods(Run *run, uint32_t cls) {
     size_t n = 0;
     for (uint32_t i = 0; found && dict && i < dict->capacity && n < dict->count; i++) {
         if (dict->entries[i].selector) {
-            found[n++] = (Named){vm_symbol_text(vm, dict->entries[i].selector), 0, dict->entries[i].code};
+            found[n++] =
+                (Named){vm_symbol_text(vm, dict->entries[i].selector), 0, dict->entries[i].code};
         }
     }
     if (n) {
@@ -113,14 +120,15 @@ static void add_methods(Run *run, uint32_t cls) {
     }
     for (size_t i = 0; i < n; i++) {
         char title[600];
-        snprintf(title, sizeof title, "%.*s%s>>%.*s", (int)name.len, name.data, cls & 1 ? " class" : "",
-                 (int)found[i].name.len, found[i].name.data);
+        snprintf(title, sizeof title, "%.*s%s>>%.*s", (int)name.len, name.data,
+                 cls & 1 ? " class" : "", (int)found[i].name.len, found[i].name.data);
         add_doc(run, title, found[i].code->doc);
     }
     free(found);
 }
 
-static bool wanted(const Run *run, uint32_t index) {
+static bool wanted(const Run *run, uint32_t index)
+{
     const Class *c = vm_class(run->m->vm, index);
     if (index < run->first_class) {
         return false;
@@ -134,7 +142,8 @@ static bool wanted(const Run *run, uint32_t index) {
     return run->nclasses == 0;
 }
 
-static void collect(Run *run) {
+static void collect(Run *run)
+{
     Vm *vm = run->m->vm;
     uint32_t n = vm->nclasses;
     Named *classes = calloc(n + 1, sizeof *classes);
@@ -149,7 +158,8 @@ static void collect(Run *run) {
     }
     for (size_t i = 0; i < count; i++) {
         char title[600];
-        snprintf(title, sizeof title, "%.*s (class)", (int)classes[i].name.len, classes[i].name.data);
+        snprintf(title, sizeof title, "%.*s (class)", (int)classes[i].name.len,
+                 classes[i].name.data);
         add_doc(run, title, vm_class(vm, classes[i].index)->doc);
         add_methods(run, classes[i].index);
         add_methods(run, classes[i].index + 1);
@@ -157,22 +167,29 @@ static void collect(Run *run) {
     free(classes);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
-static MaggieStatus start(Run *run, Part *part) {
+static MaggieStatus start(Run *run, Part *part)
+{
     MaggieValue text = {.kind = MAGGIE_STRING};
     text.as.text.bytes = part->text;
     text.as.text.len = strlen(part->text);
     return maggie_start_call(run->m, "Doctest", true, "run:", &text, 1, &part->pid);
 }
 
-static bool text_is(const MaggieValue *v, const char *word) {
-    return (v->kind == MAGGIE_SYMBOL || v->kind == MAGGIE_STRING) && !strcmp(v->as.text.bytes, word);
+static bool text_is(const MaggieValue *v, const char *word)
+{
+    return (v->kind == MAGGIE_SYMBOL || v->kind == MAGGIE_STRING) &&
+           !strcmp(v->as.text.bytes, word);
 }
 
-static const char *text_of(const MaggieValue *v) { return v->kind == MAGGIE_STRING ? v->as.text.bytes : ""; }
+static const char *text_of(const MaggieValue *v)
+{
+    return v->kind == MAGGIE_STRING ? v->as.text.bytes : "";
+}
 
-static unsigned assertions_in(const char *text) {
+static unsigned assertions_in(const char *text)
+{
     unsigned n = 0;
     for (const char *at = text; (at = strstr(at, ">>>")); n++) {
         at = strchr(at, '\n') ? strchr(at, '\n') : at + strlen(at);
@@ -181,7 +198,8 @@ static unsigned assertions_in(const char *text) {
 }
 
 /* One outcome: {line. kind. expected or error. actual}. */
-static void report_line(Run *run, const Part *part, const MaggieValue *outcome) {
+static void report_line(Run *run, const Part *part, const MaggieValue *outcome)
+{
     if (outcome->kind != MAGGIE_ARRAY || outcome->as.array.count != 4) {
         return;
     }
@@ -206,7 +224,8 @@ static void report_line(Run *run, const Part *part, const MaggieValue *outcome) 
     }
 }
 
-static void finish(Run *run, Part *part) {
+static void finish(Run *run, Part *part)
+{
     MaggieResult *r;
     MaggieStatus status = maggie_wait(run->m, part->pid, PART_TIMEOUT_MS, &r);
     const MaggieValue *value = maggie_result_value(r);
@@ -216,8 +235,9 @@ static void finish(Run *run, Part *part) {
         }
     } else {
         run->failed += assertions_in(part->text);
-        printf("FAIL %s: the whole part\n     error: %s%s%s\n", part->title, maggie_status_text(status),
-               *maggie_result_text(r) ? ": " : "", maggie_result_text(r));
+        printf("FAIL %s: the whole part\n     error: %s%s%s\n", part->title,
+               maggie_status_text(status), *maggie_result_text(r) ? ": " : "",
+               maggie_result_text(r));
         if (status == MAGGIE_TIMEOUT || status == MAGGIE_DEADLOCK) {
             maggie_release(run->m, part->pid);
             maggie_terminate(run->m, part->pid, true);
@@ -228,7 +248,8 @@ static void finish(Run *run, Part *part) {
 
 #define PARTS_AT_A_TIME 16
 
-static void run_parts(Run *run) {
+static void run_parts(Run *run)
+{
     for (size_t i = 0; i < run->nparts; i += PARTS_AT_A_TIME) {
         size_t end = i + PARTS_AT_A_TIME < run->nparts ? i + PARTS_AT_A_TIME : run->nparts;
         for (size_t k = i; k < end; k++) {
@@ -243,14 +264,15 @@ static void run_parts(Run *run) {
     }
 }
 
-/* ---- command -------------------------------------------------------------------------------------------- */
+/* ---- command ---- */
 
 typedef struct Paths {
     char **paths;
     size_t count;
 } Paths;
 
-static Status add_path(void *ctx, const char *path, Bytes space) {
+static Status add_path(void *ctx, const char *path, Bytes space)
+{
     Paths *p = ctx;
     (void)space;
     char **paths = realloc(p->paths, (p->count + 1) * sizeof *paths);
@@ -263,7 +285,8 @@ static Status add_path(void *ctx, const char *path, Bytes space) {
 }
 
 /* Arguments are files, directories, or names of classes. */
-static Status sort_arguments(Run *run, Paths *files, int argc, char **argv) {
+static Status sort_arguments(Run *run, Paths *files, int argc, char **argv)
+{
     Status status = STATUS_OK;
     for (int i = 0; i < argc && status == STATUS_OK; i++) {
         struct stat info;
@@ -285,9 +308,11 @@ static Status sort_arguments(Run *run, Paths *files, int argc, char **argv) {
     return status;
 }
 
-static int run_all(Run *run, const Paths *files) {
+static int run_all(Run *run, const Paths *files)
+{
     run->first_class = files->count && !run->nclasses ? run->m->vm->nclasses & ~1u : 0;
-    if (files->count && maggie_load_files(run->m, (const char *const *)files->paths, files->count)) {
+    if (files->count &&
+        maggie_load_files(run->m, (const char *const *)files->paths, files->count)) {
         return 1;
     }
     for (size_t i = 0; i < run->nclasses; i++) {
@@ -302,7 +327,8 @@ static int run_all(Run *run, const Paths *files) {
     return run->failed ? 1 : 0;
 }
 
-int mag_doctest(int argc, char **argv) {
+int mag_doctest(int argc, char **argv)
+{
     Run run = {.classes = calloc((size_t)argc + 1, sizeof *run.classes)};
     Paths files = {0};
     MaggieOptions options = {.no_warnings = true};

@@ -28,11 +28,12 @@ typedef struct Test {
     pthread_mutex_t lock; /* guards output and complaints */
     char *error;          /* expected; NULL: none */
     char *warning;
-    int status;           /* expected of System exit:; -1: none */
+    int status; /* expected of System exit:; -1: none */
     MaggieOptions options;
 } Test;
 
-static int take_output(void *ctx, MaggieStream stream, const char *bytes, size_t n) {
+static int take_output(void *ctx, MaggieStream stream, const char *bytes, size_t n)
+{
     Test *t = ctx;
     pthread_mutex_lock(&t->lock);
     (void)buf_put(stream == MAGGIE_STDOUT ? &t->output : &t->complaints, bytes, n);
@@ -40,17 +41,20 @@ static int take_output(void *ctx, MaggieStream stream, const char *bytes, size_t
     return 0;
 }
 
-static void take_diagnostics(void *ctx, const char *bytes, size_t n) {
+static void take_diagnostics(void *ctx, const char *bytes, size_t n)
+{
     (void)take_output(ctx, MAGGIE_STDERR, bytes, n);
 }
 
-static void take_log(void *ctx, const char *line, size_t n) {
+static void take_log(void *ctx, const char *line, size_t n)
+{
     take_diagnostics(ctx, line, n);
     take_diagnostics(ctx, "\n", 1);
 }
 
 /* The text behind `key` when the line is such a comment; NULL otherwise. */
-static char *after(const char *line, size_t n, const char *key) {
+static char *after(const char *line, size_t n, const char *key)
+{
     size_t k = strlen(key);
     while (n && (*line == ' ' || *line == '\t')) {
         line++;
@@ -68,7 +72,8 @@ static char *after(const char *line, size_t n, const char *key) {
     return strndup(line, n);
 }
 
-static void take_options(Test *t, const char *text) {
+static void take_options(Test *t, const char *text)
+{
     const char *schedulers = strstr(text, "+S ");
     if (schedulers) {
         t->options.schedulers = (unsigned)atoi(schedulers + 3);
@@ -76,7 +81,8 @@ static void take_options(Test *t, const char *text) {
     t->options.strict = strstr(text, "-strict") != NULL;
 }
 
-static void take_line(Test *t, const char *line, size_t n) {
+static void take_line(Test *t, const char *line, size_t n)
+{
     char *text;
     if ((text = after(line, n, "# expect:"))) {
         (void)buf_puts(&t->expected, text);
@@ -97,7 +103,8 @@ static void take_line(Test *t, const char *line, size_t n) {
     }
 }
 
-static bool read_expectations(Test *t) {
+static bool read_expectations(Test *t)
+{
     FILE *in = fopen(t->path, "rb");
     char chunk[65536];
     size_t n;
@@ -119,7 +126,8 @@ static bool read_expectations(Test *t) {
 }
 
 /* How the script ended, as text in `complaints`. */
-static int run_script(Test *t) {
+static int run_script(Test *t)
+{
     Maggie *m;
     MaggiePid pid;
     MaggieResult *r = NULL;
@@ -146,7 +154,8 @@ static int run_script(Test *t) {
     return end == MAGGIE_OK || end == MAGGIE_EXITED ? status : -2;
 }
 
-static void show(const char *title, const Buf *text) {
+static void show(const char *title, const Buf *text)
+{
     printf("  %s:\n", title);
     const char *at = text->len ? text->data : "", *end = at + text->len;
     for (unsigned lines = 0; at < end && lines < 40; lines++) {
@@ -157,7 +166,8 @@ static void show(const char *title, const Buf *text) {
     }
 }
 
-static bool judge(Test *t, int status) {
+static bool judge(Test *t, int status)
+{
     const char *complaints = buf_cstr(&t->complaints);
     bool ok = true;
     if (t->output.len != t->expected.len ||
@@ -184,7 +194,8 @@ static bool judge(Test *t, int status) {
     return ok;
 }
 
-static bool test_file(const char *path) {
+static bool test_file(const char *path)
+{
     Test t = {.path = path, .status = -1};
     env_system_init(&t.env);
     Buf *bufs[] = {&t.source, &t.expected, &t.output, &t.complaints};
@@ -208,7 +219,8 @@ static bool test_file(const char *path) {
     return ok;
 }
 
-int mag_test(int argc, char **argv) {
+int mag_test(int argc, char **argv)
+{
     unsigned passed = 0, failed = 0;
     bool verbose = argc > 0 && !strcmp(argv[0], "-v");
     for (int i = verbose; i < argc; i++) {

@@ -45,13 +45,13 @@ typedef uint64_t MaggiePid;
 
 typedef enum MaggieStatus {
     MAGGIE_OK,
-    MAGGIE_ERROR,        /* an exception that nobody handled: see the result */
-    MAGGIE_SYNTAX,       /* the text does not compile: diagnostics or result text say why */
-    MAGGIE_ENDED,        /* the process ended otherwise: the result's text is the reason */
-    MAGGIE_TIMEOUT,      /* the time is up; the process goes on */
-    MAGGIE_DEADLOCK,     /* nothing can ever run again: the result tells who waits for what */
-    MAGGIE_EXITED,       /* the program ended itself (System exit:) or was stopped */
-    MAGGIE_NOT_FOUND,    /* no such class, file or process */
+    MAGGIE_ERROR,     /* an exception that nobody handled: see the result */
+    MAGGIE_SYNTAX,    /* the text does not compile: diagnostics or result text say why */
+    MAGGIE_ENDED,     /* the process ended otherwise: the result's text is the reason */
+    MAGGIE_TIMEOUT,   /* the time is up; the process goes on */
+    MAGGIE_DEADLOCK,  /* nothing can ever run again: the result tells who waits for what */
+    MAGGIE_EXITED,    /* the program ended itself (System exit:) or was stopped */
+    MAGGIE_NOT_FOUND, /* no such class, file or process */
     MAGGIE_BAD_ARGUMENT,
     MAGGIE_NO_MEMORY,
     MAGGIE_IO,
@@ -69,17 +69,17 @@ typedef enum { MAGGIE_STDOUT, MAGGIE_STDERR } MaggieStream;
 
 /* Zero means the default for every field. */
 typedef struct MaggieOptions {
-    unsigned schedulers;     /* threads that run processes; 0: usable cores */
+    unsigned schedulers; /* threads that run processes; 0: usable cores */
     unsigned max_processes;
-    size_t heap_max_bytes;   /* of one process */
-    size_t stack_max_bytes;  /* of one process */
-    bool strict;             /* undefined names are errors */
-    bool no_warnings;        /* compile warnings are not reported */
+    size_t heap_max_bytes;  /* of one process */
+    size_t stack_max_bytes; /* of one process */
+    bool strict;            /* undefined names are errors */
+    bool no_warnings;       /* compile warnings are not reported */
     bool simulate;
-    uint64_t seed;           /* simulate: equal seeds, equal runs */
-    int argc;                /* what System args answers; copied */
+    uint64_t seed; /* simulate: equal seeds, equal runs */
+    int argc;      /* what System args answers; copied */
     const char *const *argv;
-    void *ctx;               /* given to the callbacks */
+    void *ctx; /* given to the callbacks */
     /* Writes everything, may block; answers 0 or an errno. NULL: file descriptors 1 and 2. */
     int (*output)(void *ctx, MaggieStream stream, const char *bytes, size_t n);
     /* One line about a crash or the like, without line end. NULL: standard error. */

@@ -25,8 +25,8 @@ typedef struct Job {
     int64_t id;
     Value pid;
     bool done;
-    bool released;  /* freed when done */
-    bool session;   /* the process outlives it */
+    bool released; /* freed when done */
+    bool session;  /* the process outlives it */
     MaggieResult *result;
 } Job;
 
@@ -40,13 +40,13 @@ struct Maggie {
     pthread_cond_t changed;
     Job *jobs;
     int64_t next_id;
-    unsigned waiting;  /* threads in a wait: while 0, the machine is held (never idle) */
-    bool idle;         /* nothing can run; valid while waiting */
+    unsigned waiting; /* threads in a wait: while 0, the machine is held (never idle) */
+    bool idle;        /* nothing can run; valid while waiting */
     bool stopped;
     bool started;
     uint32_t library_codes; /* code with smaller numbers is the library's */
-    char *idle_text;   /* who waits for what, of the last time it fell idle */
-    Code **scripts;    /* loaded, not started */
+    char *idle_text;        /* who waits for what, of the last time it fell idle */
+    Code **scripts;         /* loaded, not started */
     size_t nscripts, next_script;
 };
 

@@ -14,18 +14,21 @@
 #define VALUE_DEPTH_MAX 64u
 #define VALUE_ITEMS_MAX ((size_t)10000000)
 
-/* ---- results --------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
-static const char *copy_text(MaggieResult *r, const void *bytes, size_t n) {
+static const char *copy_text(MaggieResult *r, const void *bytes, size_t n)
+{
     return lang_arena_copy(&r->arena, bytes, n).ptr; /* "" when memory is out */
 }
 
-static void set_text(MaggieResult *r, const void *bytes, size_t n) {
+static void set_text(MaggieResult *r, const void *bytes, size_t n)
+{
     r->text = copy_text(r, bytes, n);
     r->text_len = r->arena.failed ? 0 : n;
 }
 
-MaggieResult *result_new(MaggieStatus status, const char *text, size_t len) {
+MaggieResult *result_new(MaggieStatus status, const char *text, size_t len)
+{
     MaggieResult *r = calloc(1, sizeof *r);
     if (r) {
         lang_arena_init(&r->arena, lang_allocator_malloc(), 0);
@@ -36,40 +39,50 @@ MaggieResult *result_new(MaggieStatus status, const char *text, size_t len) {
     return r;
 }
 
-void maggie_result_free(MaggieResult *r) {
+void maggie_result_free(MaggieResult *r)
+{
     if (r) {
         lang_arena_free(&r->arena);
         free(r);
     }
 }
 
-MaggieStatus maggie_result_status(const MaggieResult *r) { return r ? r->status : MAGGIE_NO_MEMORY; }
+MaggieStatus maggie_result_status(const MaggieResult *r)
+{
+    return r ? r->status : MAGGIE_NO_MEMORY;
+}
 const char *maggie_result_text(const MaggieResult *r) { return r ? r->text : ""; }
 size_t maggie_result_text_length(const MaggieResult *r) { return r ? r->text_len : 0; }
 const char *maggie_result_trace(const MaggieResult *r) { return r ? r->trace : ""; }
 
-const MaggieValue *maggie_result_value(const MaggieResult *r) {
+const MaggieValue *maggie_result_value(const MaggieResult *r)
+{
     static const MaggieValue nothing = {.kind = MAGGIE_NIL};
     return r ? &r->value : &nothing;
 }
 
-static void put_bytes(MaggieResult *r, MaggieValue *out, MaggieKind kind, const void *p, size_t n) {
+static void put_bytes(MaggieResult *r, MaggieValue *out, MaggieKind kind, const void *p, size_t n)
+{
     out->kind = kind;
     out->as.text.bytes = copy_text(r, p, n);
     out->as.text.len = r->arena.failed ? 0 : n;
 }
 
-static void put_symbol(MaggieResult *r, const Vm *vm, MaggieValue *out, MaggieKind kind, uint32_t id) {
+static void put_symbol(MaggieResult *r, const Vm *vm, MaggieValue *out, MaggieKind kind,
+                       uint32_t id)
+{
     Bytes b = vm_symbol_text(vm, id);
     put_bytes(r, out, kind, b.data, b.len);
 }
 
-static bool is_array(const Vm *vm, Value v) {
+static bool is_array(const Vm *vm, Value v)
+{
     return value_is_kind(v, OBJ_SLOTS) && class_inherits(vm, obj_class(obj_of(v)), CLASS_ARRAY) &&
            vm_class(vm, obj_class(obj_of(v)))->nslots == 0;
 }
 
-static void put_value(MaggieResult *r, const Vm *vm, Value v, unsigned depth, MaggieValue *out) {
+static void put_value(MaggieResult *r, const Vm *vm, Value v, unsigned depth, MaggieValue *out)
+{
     if (value_is_int(v)) {
         *out = (MaggieValue){.kind = MAGGIE_INT, .as.integer = value_as_int(v)};
     } else if (value_is_float(v)) {
@@ -89,7 +102,8 @@ static void put_value(MaggieResult *r, const Vm *vm, Value v, unsigned depth, Ma
     } else if (value_is_string(v)) {
         StrView text = str_view(v);
         put_bytes(r, out, MAGGIE_STRING, text.data, text.bytes);
-    } else if (is_array(vm, v) && depth < VALUE_DEPTH_MAX && obj_words(obj_of(v)) <= VALUE_ITEMS_MAX) {
+    } else if (is_array(vm, v) && depth < VALUE_DEPTH_MAX &&
+               obj_words(obj_of(v)) <= VALUE_ITEMS_MAX) {
         size_t n = obj_words(obj_of(v));
         MaggieValue *items = lang_arena_array(&r->arena, n, sizeof *items);
         for (size_t i = 0; items && i < n; i++) {
@@ -103,7 +117,8 @@ static void put_value(MaggieResult *r, const Vm *vm, Value v, unsigned depth, Ma
     }
 }
 
-static MaggieResult *checked(MaggieResult *r) {
+static MaggieResult *checked(MaggieResult *r)
+{
     if (r && r->arena.failed) {
         maggie_result_free(r);
         return result_new(MAGGIE_NO_MEMORY, "out of memory", 13);
@@ -112,7 +127,8 @@ static MaggieResult *checked(MaggieResult *r) {
 }
 
 /* "CLASS: text" and the trace. */
-static MaggieResult *result_of_error(Bytes name, Value text, Value trace) {
+static MaggieResult *result_of_error(Bytes name, Value text, Value trace)
+{
     MaggieResult *r = result_new(MAGGIE_ERROR, "", 0);
     StrView view = {(const uint8_t *)"unhandled exception", 19, 19};
     if (!r) {
@@ -139,7 +155,8 @@ static MaggieResult *result_of_error(Bytes name, Value text, Value trace) {
 /* Slots of CrashReason, in the order of the library. */
 enum { CRASH_CLASS, CRASH_TEXT, CRASH_TRACE, CRASH_SLOTS };
 
-MaggieResult *result_of_end(Vm *vm, Value reason, Value value) {
+MaggieResult *result_of_end(Vm *vm, Value reason, Value value)
+{
     if (reason == value_symbol(SYM_NORMAL)) {
         MaggieResult *r = result_new(MAGGIE_OK, "", 0);
         if (r) {
@@ -170,17 +187,19 @@ MaggieResult *result_of_end(Vm *vm, Value reason, Value value) {
     return checked(r);
 }
 
-MaggieResult *result_of_delivery(Vm *vm, Value delivery) {
+MaggieResult *result_of_delivery(Vm *vm, Value delivery)
+{
     if (!is_array(vm, delivery) || obj_words(obj_of(delivery)) != 3) {
         return result_new(MAGGIE_INTERNAL, "not a delivery", 14);
     }
     const Value *parts = obj_slots(obj_of(delivery));
-    Bytes kind = value_is_symbol(parts[0]) ? vm_symbol_text(vm, value_as_symbol(parts[0]))
-                                           : (Bytes){"", 0};
+    Bytes kind =
+        value_is_symbol(parts[0]) ? vm_symbol_text(vm, value_as_symbol(parts[0])) : (Bytes){"", 0};
     if (kind.len == 5 && !memcmp(kind.data, "error", 5) && is_array(vm, parts[1]) &&
         obj_words(obj_of(parts[1])) == 2) {
         const Value *error = obj_slots(obj_of(parts[1]));
-        StrView name = value_is_string(error[0]) ? str_view(error[0]) : (StrView){(const uint8_t *)"", 0, 0};
+        StrView name =
+            value_is_string(error[0]) ? str_view(error[0]) : (StrView){(const uint8_t *)"", 0, 0};
         return result_of_error((Bytes){(const char *)name.data, name.bytes}, error[1], parts[2]);
     }
     bool syntax = kind.len == 6 && !memcmp(kind.data, "syntax", 6);
@@ -196,13 +215,15 @@ MaggieResult *result_of_delivery(Vm *vm, Value delivery) {
     return checked(r);
 }
 
-/* ---- freezing ---------------------------------------------------------------------------------- */
+/* ---- freezing ---- */
 
-static size_t string_words(size_t bytes) {
+static size_t string_words(size_t bytes)
+{
     return bytes <= STR_INLINE_MAX ? 2 + (bytes + 7) / 8 + 1 : STR_HANDLE_WORDS + 2;
 }
 
-static Status words_of(const MaggieValue *v, unsigned depth, size_t *words) {
+static Status words_of(const MaggieValue *v, unsigned depth, size_t *words)
+{
     if ((v->kind == MAGGIE_STRING || v->kind == MAGGIE_SYMBOL) &&
         !utf8_check(v->as.text.bytes, v->as.text.len, NULL)) {
         return STATUS_BAD_UTF8;
@@ -231,7 +252,8 @@ typedef struct Freezer {
 
 static Status freeze(Freezer *f, const MaggieValue *v, Value *out);
 
-static Status freeze_array(Freezer *f, const MaggieValue *items, size_t n, Value *out) {
+static Status freeze_array(Freezer *f, const MaggieValue *items, size_t n, Value *out)
+{
     Object *o;
     STATUS_FORWARD(frozen_new(f->region, CLASS_ARRAY, OBJ_SLOTS, 0, n, &o));
     Value *slots = obj_slots(o);
@@ -245,16 +267,14 @@ static Status freeze_array(Freezer *f, const MaggieValue *items, size_t n, Value
     return STATUS_OK;
 }
 
-static Status freeze(Freezer *f, const MaggieValue *v, Value *out) {
+static Status freeze(Freezer *f, const MaggieValue *v, Value *out)
+{
     Object *o;
     uint32_t symbol;
     *out = VALUE_NIL;
     switch (v->kind) {
-    case MAGGIE_NIL:
-        return STATUS_OK;
-    case MAGGIE_BOOL:
-        *out = value_bool(v->as.boolean);
-        return STATUS_OK;
+    case MAGGIE_NIL: return STATUS_OK;
+    case MAGGIE_BOOL: *out = value_bool(v->as.boolean); return STATUS_OK;
     case MAGGIE_INT:
         if (value_int_fits(v->as.integer)) {
             *out = value_int(v->as.integer);
@@ -265,9 +285,7 @@ static Status freeze(Freezer *f, const MaggieValue *v, Value *out) {
         obj_slots(o)[0] = v->as.integer < 0 ? 0 - (uint64_t)v->as.integer : (uint64_t)v->as.integer;
         *out = value_ptr(o);
         return STATUS_OK;
-    case MAGGIE_FLOAT:
-        *out = value_float(v->as.number);
-        return STATUS_OK;
+    case MAGGIE_FLOAT: *out = value_float(v->as.number); return STATUS_OK;
     case MAGGIE_CHARACTER:
         *out = value_char(v->as.character);
         return v->as.character > 0x10FFFF ? STATUS_BAD_ARGUMENT : STATUS_OK;
@@ -286,21 +304,21 @@ static Status freeze(Freezer *f, const MaggieValue *v, Value *out) {
         *out = value_class(cls);
         return cls == CLASS_NONE ? STATUS_NOT_FOUND : STATUS_OK;
     }
-    case MAGGIE_ARRAY:
-        return freeze_array(f, v->as.array.items, v->as.array.count, out);
-    case MAGGIE_OTHER:
-        break;
+    case MAGGIE_ARRAY: return freeze_array(f, v->as.array.items, v->as.array.count, out);
+    case MAGGIE_OTHER: break;
     }
     return STATUS_BAD_ARGUMENT;
 }
 
-static Status freezer_open(Freezer *f, Vm *vm, HeapCtx *cx, size_t words) {
+static Status freezer_open(Freezer *f, Vm *vm, HeapCtx *cx, size_t words)
+{
     *f = (Freezer){.vm = vm, .cx = cx};
     return words ? region_new(cx, words, false, &f->region) : STATUS_OK;
 }
 
 /* Hands out the region, or frees it after a failure. */
-static Status freezer_close(Freezer *f, Status status, Region **region) {
+static Status freezer_close(Freezer *f, Status status, Region **region)
+{
     *region = status == STATUS_OK ? f->region : NULL;
     if (status != STATUS_OK && f->region) {
         region_release(f->cx, NULL, f->region);
@@ -309,7 +327,8 @@ static Status freezer_close(Freezer *f, Status status, Region **region) {
 }
 
 Status values_freeze(Vm *vm, HeapCtx *cx, const MaggieValue *values, size_t n, Value *out,
-                     Region **region) {
+                     Region **region)
+{
     size_t words = 0;
     Freezer f;
     for (size_t i = 0; i < n; i++) {
@@ -324,7 +343,8 @@ Status values_freeze(Vm *vm, HeapCtx *cx, const MaggieValue *values, size_t n, V
 }
 
 Status values_freeze_array(Vm *vm, HeapCtx *cx, const MaggieValue *values, size_t n, Value *out,
-                           Region **region) {
+                           Region **region)
+{
     MaggieValue array = {.kind = MAGGIE_ARRAY};
     array.as.array.items = values;
     array.as.array.count = n;

@@ -13,7 +13,8 @@
 #include "file_tree.h"
 #include "image.h"
 
-static void to_stderr(void *ctx, const char *bytes, size_t len) {
+static void to_stderr(void *ctx, const char *bytes, size_t len)
+{
     (void)ctx;
     fwrite(bytes, 1, len, stderr);
 }
@@ -25,19 +26,22 @@ typedef struct Sources {
 } Sources;
 
 /* All files are looked at, also after one with errors. */
-static Status add(void *ctx, const char *path, Bytes space) {
+static Status add(void *ctx, const char *path, Bytes space)
+{
     Sources *s = ctx;
     Status status = loader_add_file(s->loader, path, space);
     s->status = s->status == STATUS_OK ? status : s->status;
     return buf_putf(&s->paths, " \\\n  %s", path);
 }
 
-static Status compile(Vm *vm, const char *folder, Buf *out, Buf *paths) {
+static Status compile(Vm *vm, const char *folder, Buf *out, Buf *paths)
+{
     ImageWriter *writer = image_writer_new(vm->env);
     if (!writer) {
         return STATUS_NO_MEMORY;
     }
-    LoaderOptions options = {.boot = true, .sink = {to_stderr, NULL}, .tap = image_writer_tap(writer)};
+    LoaderOptions options = {
+        .boot = true, .sink = {to_stderr, NULL}, .tap = image_writer_tap(writer)};
     Loader *loader = loader_new(vm, vm->outside, &options);
     Sources sources = {.loader = loader};
     buf_init(&sources.paths, vm->env, SIZE_MAX);
@@ -57,7 +61,8 @@ static Status compile(Vm *vm, const char *folder, Buf *out, Buf *paths) {
     return status;
 }
 
-static bool write_file(const char *path, const char *bytes, size_t n) {
+static bool write_file(const char *path, const char *bytes, size_t n)
+{
     FILE *f = fopen(path, "wb");
     bool ok = f && fwrite(bytes, 1, n, f) == n;
     ok = f && fclose(f) == 0 && ok;
@@ -67,7 +72,8 @@ static bool write_file(const char *path, const char *bytes, size_t n) {
     return ok;
 }
 
-static bool write_assembly(const char *path, const char *image, size_t n) {
+static bool write_assembly(const char *path, const char *image, size_t n)
+{
     char text[8192];
     char *full = realpath(image, NULL);
     int len = snprintf(text, sizeof text,
@@ -87,7 +93,8 @@ static bool write_assembly(const char *path, const char *image, size_t n) {
 }
 
 /* The folder is one of them: its time changes when a file comes or goes. */
-static bool write_dependencies(const char *path, const char *image, const char *folder, Buf *paths) {
+static bool write_dependencies(const char *path, const char *image, const char *folder, Buf *paths)
+{
     Buf text;
     buf_init(&text, paths->env, SIZE_MAX);
     (void)buf_putf(&text, "%s: \\\n  %s%s\n", image, folder, buf_cstr(paths));
@@ -96,7 +103,8 @@ static bool write_dependencies(const char *path, const char *image, const char *
     return ok;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc != 5) {
         fprintf(stderr, "usage: mag-boot IMAGE ASSEMBLY DEPENDENCIES FOLDER\n");
         return 2;

@@ -40,7 +40,8 @@ static const char usage[] =
     "\n"
     "  -eval EXPRESSION      evaluates and prints; may be repeated\n"
     "  -s CLASS [SELECTOR [ARGUMENT...]]\n"
-    "                        sends SELECTOR (start) to CLASS; an integer answer is the exit status\n"
+    "                        sends SELECTOR (start) to CLASS; an integer answer is the exit "
+    "status\n"
     "  -noshell              no shell: ends when nothing is left to do\n"
     "  +S N                  schedulers (threads that run processes)\n"
     "  +P N                  most processes at a time\n"
@@ -53,9 +54,10 @@ static const char usage[] =
     "Exit status: 0, or the program's; 1 after an error, 2 wrong usage, 3 when nothing can ever\n"
     "run again, 130 after a second Ctrl-C.\n";
 
-/* ---- command line -------------------------------------------------------------------------------- */
+/* ---- command line ---- */
 
-static int bad_usage(const char *text, const char *word) {
+static int bad_usage(const char *text, const char *word)
+{
     fprintf(stderr, "maggie-erl: %s%s%s\nTry: maggie-erl --help\n", text, word ? ": " : "",
             word ? word : "");
     return EXIT_USAGE;
@@ -64,7 +66,8 @@ static int bad_usage(const char *text, const char *word) {
 static bool is(const char *word, const char *name) { return strcmp(word, name) == 0; }
 
 /* An option that needs a value is at argv[*i]; 0 and *i at the value, or the exit status. */
-static int value_of(int argc, char **argv, int *i) {
+static int value_of(int argc, char **argv, int *i)
+{
     if (*i + 1 >= argc) {
         return bad_usage("a value is missing after", argv[*i]);
     }
@@ -72,7 +75,8 @@ static int value_of(int argc, char **argv, int *i) {
     return 0;
 }
 
-static int take_number(int argc, char **argv, int *i, uint64_t max, uint64_t *out) {
+static int take_number(int argc, char **argv, int *i, uint64_t max, uint64_t *out)
+{
     int code = value_of(argc, argv, i);
     if (code) {
         return code;
@@ -81,7 +85,8 @@ static int take_number(int argc, char **argv, int *i, uint64_t max, uint64_t *ou
 }
 
 /* -s CLASS [SELECTOR [ARGUMENT...]]: up to the next option. */
-static int take_call(Program *p, int argc, char **argv, int *i) {
+static int take_call(Program *p, int argc, char **argv, int *i)
+{
     int code = value_of(argc, argv, i);
     if (code) {
         return code;
@@ -99,7 +104,8 @@ static int take_call(Program *p, int argc, char **argv, int *i) {
     return 0;
 }
 
-static int take_option(Program *p, int argc, char **argv, int *i) {
+static int take_option(Program *p, int argc, char **argv, int *i)
+{
     const char *word = argv[*i];
     uint64_t n = 0;
     int code = 0;
@@ -140,7 +146,8 @@ static int take_option(Program *p, int argc, char **argv, int *i) {
     return code;
 }
 
-static int parse(Program *p, int argc, char **argv) {
+static int parse(Program *p, int argc, char **argv)
+{
     int i = 1;
     for (; i < argc && !p->file && !p->quit; i++) {
         if ((argv[i][0] == '-' || argv[i][0] == '+') && argv[i][1]) {
@@ -157,24 +164,26 @@ static int parse(Program *p, int argc, char **argv) {
     return 0;
 }
 
-/* ---- signals -------------------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 typedef struct Watch {
     Maggie *m;
     pthread_mutex_t lock;
-    MaggiePid main;   /* gets the first signal; 0: none */
-    Shell *shell;     /* or the shell does */
+    MaggiePid main; /* gets the first signal; 0: none */
+    Shell *shell;   /* or the shell does */
     unsigned seen;
 } Watch;
 
-static void set_main(Watch *w, MaggiePid pid) {
+static void set_main(Watch *w, MaggiePid pid)
+{
     pthread_mutex_lock(&w->lock);
     w->main = pid;
     w->seen = 0;
     pthread_mutex_unlock(&w->lock);
 }
 
-static void *watch_signals(void *arg) {
+static void *watch_signals(void *arg)
+{
     Watch *w = arg;
     sigset_t set;
     int number;
@@ -195,7 +204,8 @@ static void *watch_signals(void *arg) {
     return NULL;
 }
 
-static void block_signals(void) {
+static void block_signals(void)
+{
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
@@ -203,7 +213,8 @@ static void block_signals(void) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static void start_watch(Watch *w, Maggie *m) {
+static void start_watch(Watch *w, Maggie *m)
+{
     pthread_t thread;
     w->m = m;
     pthread_mutex_init(&w->lock, NULL);
@@ -212,10 +223,11 @@ static void start_watch(Watch *w, Maggie *m) {
     }
 }
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* The exit status of a main process. `by_value`: an integer it answers is the status. */
-static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print) {
+static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
+{
     MaggieResult *r;
     int status = 0;
     set_main(w, pid);
@@ -225,15 +237,14 @@ static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
         if (by_value && maggie_result_value(r)->kind == MAGGIE_INT) {
             status = (int)(maggie_result_value(r)->as.integer & 0xFF);
         } else if (print && maggie_result_value(r)->kind != MAGGIE_NIL &&
-                   (maggie_write(m, MAGGIE_STDOUT, maggie_result_text(r), maggie_result_text_length(r)) ||
+                   (maggie_write(m, MAGGIE_STDOUT, maggie_result_text(r),
+                                 maggie_result_text_length(r)) ||
                     maggie_write(m, MAGGIE_STDOUT, "\n", 1))) {
             cli_error(m, "maggie-erl: cannot write to standard output\n");
             status = 1;
         }
         break;
-    case MAGGIE_EXITED:
-        status = maggie_exit_requested(m, &status) ? status : 1;
-        break;
+    case MAGGIE_EXITED: status = maggie_exit_requested(m, &status) ? status : 1; break;
     case MAGGIE_DEADLOCK:
         cli_error(m, "deadlock: nothing can run any more\n%s", maggie_result_text(r));
         status = EXIT_DEADLOCK;
@@ -255,7 +266,8 @@ static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
     return status;
 }
 
-static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, const char *selector) {
+static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, const char *selector)
+{
     MaggiePid pid;
     size_t n = (size_t)p->ncall_args;
     char name[256];
@@ -281,7 +293,8 @@ static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, con
     }
     array.as.array.items = args;
     array.as.array.count = n;
-    MaggieStatus status = maggie_start_call(m, class_name, class_side, name, &array, n ? 1 : 0, &pid);
+    MaggieStatus status =
+        maggie_start_call(m, class_name, class_side, name, &array, n ? 1 : 0, &pid);
     free(args);
     if (status != MAGGIE_OK) {
         cli_error(m, "maggie-erl: %s\n", maggie_status_text(status));
@@ -290,7 +303,8 @@ static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, con
     return finish(m, w, pid, true, false);
 }
 
-static int run_eval(Maggie *m, Watch *w, const char *text) {
+static int run_eval(Maggie *m, Watch *w, const char *text)
+{
     MaggiePid pid;
     MaggieResult *syntax;
     MaggieStatus status = maggie_start(m, text, &pid, &syntax);
@@ -302,7 +316,8 @@ static int run_eval(Maggie *m, Watch *w, const char *text) {
     return finish(m, w, pid, false, true);
 }
 
-static int run_file(Maggie *m, Watch *w, Program *p) {
+static int run_file(Maggie *m, Watch *w, Program *p)
+{
     static const char *const entries[] = {"start", "main"};
     MaggiePid pid;
     if (maggie_load_files(m, &p->file, 1) != MAGGIE_OK) {
@@ -317,13 +332,15 @@ static int run_file(Maggie *m, Watch *w, Program *p) {
         }
     }
     if (!p->class_name && !p->nevals) {
-        cli_error(m, "maggie-erl: %s has no statements and no class Main; name one: -s CLASS\n", p->file);
+        cli_error(m, "maggie-erl: %s has no statements and no class Main; name one: -s CLASS\n",
+                  p->file);
         return 1;
     }
     return 0;
 }
 
-static int run(Maggie *m, Watch *w, Program *p) {
+static int run(Maggie *m, Watch *w, Program *p)
+{
     int status = 0, exit_status;
     if (p->file) {
         status = run_file(m, w, p);
@@ -352,7 +369,8 @@ static int run(Maggie *m, Watch *w, Program *p) {
     return status;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     Program p = {.evals = calloc((size_t)argc + 1, sizeof *p.evals)};
     Watch w = {.m = NULL};
     Maggie *m;

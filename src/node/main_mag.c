@@ -14,7 +14,8 @@ static const MagCommand commands[] = {
     {"disasm", mag_disasm, "FILE|CLASS>>SELECTOR...", "shows compiled code"},
     {NULL, NULL, NULL, NULL}};
 
-static void print_usage(FILE *out) {
+static void print_usage(FILE *out)
+{
     fputs("Usage: mag COMMAND [ARGUMENT...]\n\n", out);
     for (const MagCommand *c = commands; c->name; c++) {
         fprintf(out, "  %-8s %-26s %s\n", c->name, c->arguments, c->help);
@@ -22,11 +23,14 @@ static void print_usage(FILE *out) {
     fputs("  version\n  help\n\nPrograms are run by maggie-erl FILE.mag.\n", out);
 }
 
-static bool wants_help(int argc, char **argv) {
-    return argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h") || !strcmp(argv[2], "help"));
+static bool wants_help(int argc, char **argv)
+{
+    return argc > 2 &&
+           (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h") || !strcmp(argv[2], "help"));
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) {
         print_usage(stdout);

@@ -31,11 +31,11 @@ struct Shell {
     Maggie *m;
     MaggieSession *session;
     bool terminal;
-    bool evaluating;  /* atomic */
-    int wake[2];      /* pipe: a byte for each Ctrl-C at the prompt */
-    char *text;       /* statements being typed */
+    bool evaluating; /* atomic */
+    int wake[2];     /* pipe: a byte for each Ctrl-C at the prompt */
+    char *text;      /* statements being typed */
     size_t len, cap;
-    char *pending;    /* plain input that has been read but not used */
+    char *pending; /* plain input that has been read but not used */
     size_t npending, pending_cap;
     bool eof;
     bool cancelled;
@@ -45,7 +45,8 @@ struct Shell {
 #endif
 };
 
-static bool append(char **block, size_t *len, size_t *cap, const char *bytes, size_t n) {
+static bool append(char **block, size_t *len, size_t *cap, const char *bytes, size_t n)
+{
     if (*len + n > SHELL_LINE_MAX) {
         return false;
     }
@@ -65,8 +66,10 @@ static bool append(char **block, size_t *len, size_t *cap, const char *bytes, si
 }
 
 /* Waits for input. READ_CANCELLED after Ctrl-C. */
-static ReadState wait_input(Shell *s) {
-    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = s->wake[0], .events = POLLIN}};
+static ReadState wait_input(Shell *s)
+{
+    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = s->wake[0], .events = POLLIN}};
     while (poll(fds, 2, -1) < 0) {
         if (errno != EINTR) {
             return READ_END;
@@ -80,10 +83,11 @@ static ReadState wait_input(Shell *s) {
     return READ_LINE;
 }
 
-/* ---- plain input ------------------------------------------------------------------------------------ */
+/* ---- plain input ---- */
 
 /* One line without its end, appended to s->text with a line feed. */
-static ReadState read_plain(Shell *s) {
+static ReadState read_plain(Shell *s)
+{
     for (;;) {
         char *end = s->npending ? memchr(s->pending, '\n', s->npending) : NULL;
         if (end || (s->eof && s->npending)) {
@@ -113,16 +117,18 @@ static ReadState read_plain(Shell *s) {
     }
 }
 
-/* ---- terminal ----------------------------------------------------------------------------------------- */
+/* ---- terminal ---- */
 
 #ifdef MAGGIE_LIBEDIT
-static char *edit_prompt(EditLine *edit) {
+static char *edit_prompt(EditLine *edit)
+{
     Shell *s;
     el_get(edit, EL_CLIENTDATA, &s);
     return (char *)(uintptr_t)(s->len ? ".. " : ">> "); /* libedit only reads it */
 }
 
-static int edit_getc(EditLine *edit, wchar_t *out) {
+static int edit_getc(EditLine *edit, wchar_t *out)
+{
     Shell *s;
     el_get(edit, EL_CLIENTDATA, &s);
     unsigned char bytes[4];
@@ -141,7 +147,10 @@ static int edit_getc(EditLine *edit, wchar_t *out) {
             want = bytes[0] < 0x80 ? 1 : bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
         }
     }
-    uint32_t c = want == 1 ? bytes[0] : want == 2 ? bytes[0] & 0x1Fu : want == 3 ? bytes[0] & 0xFu : bytes[0] & 7u;
+    uint32_t c = want == 1   ? bytes[0]
+                 : want == 2 ? bytes[0] & 0x1Fu
+                 : want == 3 ? bytes[0] & 0xFu
+                             : bytes[0] & 7u;
     for (size_t i = 1; i < want; i++) {
         c = c << 6 | (bytes[i] & 0x3Fu);
     }
@@ -149,7 +158,8 @@ static int edit_getc(EditLine *edit, wchar_t *out) {
     return 1;
 }
 
-static void edit_open(Shell *s) {
+static void edit_open(Shell *s)
+{
     HistEvent event;
     s->edit = el_init("maggie-erl", stdin, stdout, stderr);
     s->history = history_init();
@@ -165,7 +175,8 @@ static void edit_open(Shell *s) {
     el_set(s->edit, EL_GETCFN, edit_getc);
 }
 
-static ReadState read_edited(Shell *s) {
+static ReadState read_edited(Shell *s)
+{
     HistEvent event;
     int n = 0;
     s->cancelled = false;
@@ -180,7 +191,8 @@ static ReadState read_edited(Shell *s) {
 }
 #endif
 
-static ReadState read_line(Shell *s) {
+static ReadState read_line(Shell *s)
+{
     (void)maggie_write(s->m, MAGGIE_STDOUT, "", 0); /* what processes have written comes first */
     (void)maggie_write(s->m, MAGGIE_STDERR, "", 0);
 #ifdef MAGGIE_LIBEDIT
@@ -194,7 +206,7 @@ static ReadState read_line(Shell *s) {
     return read_plain(s);
 }
 
-/* ---- commands and evaluation ---------------------------------------------------------------------------- */
+/* ---- commands and evaluation ---- */
 
 static const char help[] =
     "Statements are evaluated when they are complete; the value of the last one is printed.\n"
@@ -205,7 +217,8 @@ static const char help[] =
     "  Array help: #collect: what a method is for\n";
 
 /* The text without white space at both ends; not NUL-terminated. */
-static Bytes trimmed(const Shell *s) {
+static Bytes trimmed(const Shell *s)
+{
     size_t from = 0, to = s->len;
     while (from < to && strchr(" \t\r\n", s->text[from])) {
         from++;
@@ -216,12 +229,14 @@ static Bytes trimmed(const Shell *s) {
     return (Bytes){s->text + from, to - from};
 }
 
-static bool is_word(Bytes b, const char *word) {
+static bool is_word(Bytes b, const char *word)
+{
     return b.len == strlen(word) && !memcmp(b.data, word, b.len);
 }
 
 /* False: the shell ends. */
-static bool session_open(Shell *s) {
+static bool session_open(Shell *s)
+{
     MaggieStatus status = maggie_session_open(s->m, &s->session);
     if (status != MAGGIE_OK) {
         cli_error(s->m, "maggie-erl: cannot make a session: %s\n", maggie_status_text(status));
@@ -229,7 +244,8 @@ static bool session_open(Shell *s) {
     return status == MAGGIE_OK;
 }
 
-static bool evaluate(Shell *s) {
+static bool evaluate(Shell *s)
+{
     MaggieResult *r;
     atom_store_rel(&s->evaluating, true); /* shell_interrupt reads it to choose what to do */
     MaggieStatus status = maggie_session_evaluate(s->session, s->text, s->len, MAGGIE_FOREVER, &r);
@@ -237,15 +253,14 @@ static bool evaluate(Shell *s) {
     bool go_on = true;
     switch (status) {
     case MAGGIE_OK:
-        go_on = maggie_write(s->m, MAGGIE_STDOUT, maggie_result_text(r), maggie_result_text_length(r)) ==
-                    MAGGIE_OK &&
+        go_on = maggie_write(s->m, MAGGIE_STDOUT, maggie_result_text(r),
+                             maggie_result_text_length(r)) == MAGGIE_OK &&
                 maggie_write(s->m, MAGGIE_STDOUT, "\n", 1) == MAGGIE_OK;
         break;
-    case MAGGIE_EXITED:
-        go_on = false;
-        break;
+    case MAGGIE_EXITED: go_on = false; break;
     case MAGGIE_ENDED:
-        cli_error(s->m, "the shell's process has ended: %s; its variables are lost\n", maggie_result_text(r));
+        cli_error(s->m, "the shell's process has ended: %s; its variables are lost\n",
+                  maggie_result_text(r));
         maggie_session_close(s->session);
         s->session = NULL;
         go_on = session_open(s);
@@ -254,16 +269,15 @@ static bool evaluate(Shell *s) {
         cli_error(s->m, "deadlock: nothing can run any more\n%s", maggie_result_text(r));
         maggie_session_interrupt(s->session);
         break;
-    default:
-        cli_report(s->m, status, r);
-        break;
+    default: cli_report(s->m, status, r); break;
     }
     maggie_result_free(r);
     return go_on;
 }
 
 /* What has been typed is complete. False: the shell ends. */
-static bool take_input(Shell *s) {
+static bool take_input(Shell *s)
+{
     Bytes text = trimmed(s);
     if (!text.len) {
         return true;
@@ -272,15 +286,16 @@ static bool take_input(Shell *s) {
         return false;
     }
     if (text.data[0] == ':') {
-        const char *answer = is_word(text, ":help") || is_word(text, ":h") ? help
-                                                                           : "unknown command; try :help\n";
+        const char *answer =
+            is_word(text, ":help") || is_word(text, ":h") ? help : "unknown command; try :help\n";
         (void)maggie_write(s->m, MAGGIE_STDOUT, answer, strlen(answer));
         return true;
     }
     return evaluate(s);
 }
 
-Shell *shell_new(Maggie *m) {
+Shell *shell_new(Maggie *m)
+{
     Shell *s = calloc(1, sizeof *s);
     if (!s || pipe(s->wake) != 0) {
         free(s);
@@ -300,7 +315,8 @@ Shell *shell_new(Maggie *m) {
     return s;
 }
 
-int shell_run(Shell *s) {
+int shell_run(Shell *s)
+{
     int status = 0;
     if (s->terminal) {
         char hello[80];
@@ -330,7 +346,8 @@ int shell_run(Shell *s) {
     return status;
 }
 
-void shell_interrupt(Shell *s) {
+void shell_interrupt(Shell *s)
+{
     if (atom_load_acq(&s->evaluating)) {
         maggie_session_interrupt(s->session);
     } else {
@@ -338,7 +355,8 @@ void shell_interrupt(Shell *s) {
     }
 }
 
-void shell_free(Shell *s) {
+void shell_free(Shell *s)
+{
     if (!s) {
         return;
     }

@@ -30,7 +30,8 @@ static const char source[] =
     "  \"\"\"Adds them.\"\"\"\n"
     "  method: sum [ | t | t := left + right. ^#(1 2.5 'x' #y $z (3 nil)) size + t ]\n"
     "  method: < other [ ^self sum < other sum ]\n"
-    "  method: find: n in: list [ list do: [:e | e = n ifTrue: [^e]]. ^123456789012345678901234567890 ]\n"
+    "  method: find: n in: list [ list do: [:e | e = n ifTrue: [^e]]. "
+    "^123456789012345678901234567890 ]\n"
     "  classMethod: left: a right: b [ Count := 1. ^self new setLeft: a right: b ]\n"
     "  method: setLeft: a right: b [ left := a. right := b ]\n"
     "Twice trait\n"
@@ -47,7 +48,8 @@ static Vm *open_vm(bool with_library)
     assert_int_equal(vm_create(&config, &vm), STATUS_OK);
     if (with_library)
         assert_int_equal(image_load(vm, vm->outside, maggie_boot_image, maggie_boot_image_size,
-                                    IMAGE_TRUSTED | IMAGE_BOOT, error, sizeof error), STATUS_OK);
+                                    IMAGE_TRUSTED | IMAGE_BOOT, error, sizeof error),
+                         STATUS_OK);
     return vm;
 }
 
@@ -55,12 +57,12 @@ static void write_image(Buf *out)
 {
     Vm *vm = open_vm(true);
     ImageWriter *w = image_writer_new(&env);
-    LoaderOptions options = {.no_warnings = true,
-                             .sink = {no_text, NULL},
-                             .tap = image_writer_tap(w)};
+    LoaderOptions options = {
+        .no_warnings = true, .sink = {no_text, NULL}, .tap = image_writer_tap(w)};
     Loader *loader = loader_new(vm, vm->outside, &options);
-    assert_int_equal(loader_add(loader, (Bytes){"pair.mag", 8}, (Bytes){source, strlen(source)},
-                                (Bytes){"", 0}), STATUS_OK);
+    assert_int_equal(
+        loader_add(loader, (Bytes){"pair.mag", 8}, (Bytes){source, strlen(source)}, (Bytes){"", 0}),
+        STATUS_OK);
     assert_int_equal(loader_run(loader), STATUS_OK);
     buf_init(out, &env, SIZE_MAX);
     assert_int_equal(image_write(w, out), STATUS_OK);
@@ -178,7 +180,8 @@ static void loading_the_library_is_quick(void **state)
         Vm *vm = open_vm(false);
         uint64_t start = env_now_ns(&env);
         assert_int_equal(image_load(vm, vm->outside, maggie_boot_image, maggie_boot_image_size,
-                                    IMAGE_TRUSTED | IMAGE_BOOT, error, sizeof error), STATUS_OK);
+                                    IMAGE_TRUSTED | IMAGE_BOOT, error, sizeof error),
+                         STATUS_OK);
         uint64_t took = env_now_ns(&env) - start;
         best = took < best ? took : best;
         vm_destroy(vm);

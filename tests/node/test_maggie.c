@@ -177,9 +177,11 @@ static void messages_feed_a_process(void **state)
     Maggie *m = machine(&c);
     MaggiePid pid;
     MaggieResult *r;
-    assert_int_equal(
-        maggie_start(m, "| a b | a := Process receive. b := Process receive. "
-                        "{a payload. b payload. b selector}", &pid, NULL), MAGGIE_OK);
+    assert_int_equal(maggie_start(m,
+                                  "| a b | a := Process receive. b := Process receive. "
+                                  "{a payload. b payload. b selector}",
+                                  &pid, NULL),
+                     MAGGIE_OK);
     assert_int_equal(maggie_wait(m, pid, 1, &r), MAGGIE_DEADLOCK); /* nobody else will send */
     maggie_result_free(r);
     MaggieValue v = text_value("first");
