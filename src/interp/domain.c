@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* domain.c - what a process may do (D20): rights, and globals that are hidden from it.
  *
- * A process gets its domain when it is forked: that of its parent, or a narrower one. Nothing widens
- * one. Equal domains are one object, so that programs which restrict every process they start need
- * no more of them than there are different restrictions; their number is limited all the same.
+ * A process gets its domain when it is forked: that of its parent, or a narrower one. Nothing
+ * widens one. Equal domains are one object, so that programs which restrict every process they
+ * start need no more of them than there are different restrictions; their number is limited all
+ * the same.
  * Threads: any; making one takes domain_lock, reading one needs no lock: it never changes. */
 #include <stdlib.h>
 

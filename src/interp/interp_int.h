@@ -61,8 +61,9 @@ void interp_fill_message(Object *memory, uint32_t selector, const Value *window,
 Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
                    TaskPrio priority, Value *pid) MUST_CHECK;
 /* ---- weak references (prims_weak.c) ---- */
-/* After a collection: forks the finalizers of objects that are gone. */
-void interp_run_finalizers(VmLocal *l, Process *p);
+/* After a collection: forks the finalizers of objects that are gone. Answers the reductions it is
+ * worth. */
+size_t interp_run_finalizers(VmLocal *l, Process *p);
 
 /* ---- errors (support.c): fill window nb[0..4] for a send of #_raise:with:with:selector: ---- */
 void interp_raise(VmLocal *l, Value *nb, const Code *primitive);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prims_weak.c - weak references, and finalizers of what they referred to.
  *
- * The collector sets a WEAK object's first word to nil when nothing else refers to its target. What
- * shall happen then stands in the process's table of finalizers (ProcessExt.finalizers): an Array of
+ * The collector sets a WEAK object's first word to nil when nothing else refers to its target.
+ * What shall happen then stands in the process's table of finalizers (ProcessExt.finalizers), an
+ * Array of
  *
  *     number of slots used (this one included), reference, block, reference, block, ... nil
  *
@@ -18,8 +19,9 @@
 
 /* Slots of a new table. */
 #define FINALIZERS_FIRST 15
-/* Forked after one collection; what is left waits for the next. */
+/* Forked, and words copied for them, after one collection; what is left waits for the next. */
 #define FINALIZERS_AT_ONCE 64
+#define FINALIZER_WORDS_AT_ONCE 32768
 
 static VmLocal *local_of(PrimCall *c)
 {
@@ -73,8 +75,8 @@ static void table_put(Heap *heap, Object *table, size_t at, Value v)
 }
 
 /* Keeps the entries that `keep` wants. */
-static void table_filter(Heap *heap, Object *table, bool (*keep)(void *arg, Value weak, Value block),
-                         void *arg)
+static void table_filter(Heap *heap, Object *table,
+                         bool (*keep)(void *arg, Value weak, Value block), void *arg)
 {
     size_t used = table_used(table), kept = 1;
     Value *slots = obj_slots(table);
@@ -170,7 +172,7 @@ PrimStatus prim_weak_on_finalize(PrimCall *c)
     table_put(c->heap, table, 0, value_int((int64_t)used + 2));
     ext->finalizers = value_ptr(table);
     if (weak_is_empty(c->args[0]))
-        interp_run_finalizers(local_of(c), c->process);
+        prim_charge(c, interp_run_finalizers(local_of(c), c->process));
     return prim_self(c);
 }
 
@@ -180,6 +182,7 @@ typedef struct Finalizing {
     VmLocal *l;
     Process *p;
     unsigned forked;
+    size_t words;
 } Finalizing;
 
 /* An entry that cannot be forked now (processes or memory are out) stays for the next time. */
@@ -187,28 +190,31 @@ static bool still_waits(void *arg, Value weak, Value block)
 {
     Finalizing *f = arg;
     Value pid;
-    if (!weak_is_empty(weak) || f->forked == FINALIZERS_AT_ONCE)
+    if (!weak_is_empty(weak) || f->forked == FINALIZERS_AT_ONCE ||
+        f->words > FINALIZER_WORDS_AT_ONCE)
         return true;
     if (interp_fork(f->l, f->p, block, 1, VALUE_NIL, f->p->domain, (TaskPrio)f->p->priority,
                     &pid) != STATUS_OK)
         return true;
     f->forked++;
+    f->words += f->l->actor.copied_words;
     return false;
 }
 
-void interp_run_finalizers(VmLocal *l, Process *p)
+size_t interp_run_finalizers(VmLocal *l, Process *p)
 {
     Object *table = finalizers(p);
     Finalizing f = {.l = l, .p = p};
     if (!table)
-        return;
+        return 0;
     size_t used = table_used(table);
     for (size_t i = 1; i < used; i += 2) {
         if (weak_is_empty(obj_slots(table)[i])) {
             table_filter(&p->heap, table, still_waits, &f);
-            return;
+            break;
         }
     }
+    return used / 32 + f.words / 16 + 8 * (size_t)f.forked;
 }
 
 /* ---- collecting on demand ------------------------------------------------------------------- */
@@ -227,7 +233,7 @@ PrimStatus prim_process_collect(PrimCall *c)
     if (status != STATUS_OK)
         return prim_status(c, status, 0);
     prim_charge(c, result.words_copied / 32);
-    interp_run_finalizers(local_of(c), p);
+    prim_charge(c, interp_run_finalizers(local_of(c), p));
     c->result = p->heap.lo[window];
     c->send_argc = INTERP_FRAME_RESULT;
     return PRIM_FRAME;

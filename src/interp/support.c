@@ -73,7 +73,8 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
         return false;
     }
     if (p->ext && p->ext->finalizers != VALUE_NIL) {
-        interp_run_finalizers(l, p);
+        size_t cost = interp_run_finalizers(l, p);
+        *reds -= (int32_t)(cost < 2000 ? cost : 2000);
     }
     return true;
 }
