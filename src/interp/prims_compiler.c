@@ -410,7 +410,8 @@ PrimStatus prim_compiled_part(PrimCall *c)
 
 /* ---- globals ---- */
 
-/* A hidden name in args[1]: signals RestrictedGlobal. Reading one is no error here, it is not there. */
+/* A hidden name in args[1]: signals RestrictedGlobal. Reading one is no error here, it is not
+ * there. */
 static PrimStatus refuse_write(PrimCall *c)
 {
     c->args[0] = value_class(CLASS_EXCEPTION);

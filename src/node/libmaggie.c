@@ -6,7 +6,8 @@
  * the process ends. Waiters sleep on m->changed.
  *
  * Idleness (D15): the scheduler group is held (sched_hold) except while some thread waits, so it
- * can only be found silent when nobody outside is about to feed it; every start and send holds it too
+ * can only be found silent when nobody outside is about to feed it; every start and send holds it
+ * too
  * and takes `idle` back.
  *
  * Lock order: m->lock before anything of the VM; hooks take it holding no lock of the VM.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mag_check.c - `mag check` and `mag disasm`: compiling without running.
- * These look at units before they are linked, so they use the loader and not libmaggie's evaluation.
+ * These look at units before they are linked, so they use the loader and not libmaggie's
+ * evaluation.
  * Threads: one. */
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,8 @@
 /* mag_test.c - `mag test`: runs scripts that say in comments what they print.
  *
  *     # expect: TEXT          the next line of standard output is TEXT
- *     # expect error: TEXT    the script does not compile, or ends with an error; the message holds TEXT
+ *     # expect error: TEXT    the script does not compile, or ends with an error; the message
+ * holds TEXT
  *     # expect status: N      the script ends with System exit: N
  *     # expect warning: TEXT  a compile warning holds TEXT
  *     # options: +S 1         understood: +S N, -strict

@@ -4,7 +4,8 @@
  *     Maggie *m;
  *     MaggieResult *r;
  *     if (maggie_create(NULL, &m) == MAGGIE_OK) {
- *         if (maggie_evaluate(m, "(1 to: 10) inject: 0 into: [:a :b | a + b]", 1000, &r) == MAGGIE_OK)
+ *         if (maggie_evaluate(m, "(1 to: 10) inject: 0 into: [:a :b | a + b]", 1000, &r) ==
+ * MAGGIE_OK)
  *             printf("%s\n", maggie_result_text(r));
  *         maggie_result_free(r);
  *         maggie_destroy(m);
@@ -14,7 +15,8 @@
  * one OS process and know nothing of each other: no state is shared, no signal handler is set, the
  * program's standard streams are written only when no `output` callback is given.
  *
- * Threads: every function may be called from any thread that belongs to the program, also at the same
+ * Threads: every function may be called from any thread that belongs to the program, also at the
+ * same
  * time for one Maggie, except maggie_create, maggie_destroy and the load functions, which must be
  * the only call for their Maggie. Callbacks come from threads of the Maggie; they must not call
  * functions of this header except maggie_stop.
@@ -23,7 +25,8 @@
  * MaggieResult lives until maggie_result_free. Strings are UTF-8.
  *
  * Simulated machines (MaggieOptions.simulate) have no threads: they run inside maggie_wait,
- * maggie_evaluate, maggie_call and maggie_run_until_idle, on the calling thread, under virtual time,
+ * maggie_evaluate, maggie_call and maggie_run_until_idle, on the calling thread, under virtual
+ * time,
  * and all calls must come from one thread. Equal seeds and equal calls give equal runs. */
 #ifndef MAGGIE_H
 #define MAGGIE_H
@@ -92,15 +95,18 @@ typedef struct MaggieOptions {
 MaggieStatus maggie_create(const MaggieOptions *options, Maggie **out);
 /* Asks the machine to stop: what waits gets MAGGIE_EXITED. Also from callbacks. */
 void maggie_stop(Maggie *m);
-/* Stops and frees. MAGGIE_IO when standard output could not be written to its end. m may be NULL. */
+/* Stops and frees. MAGGIE_IO when standard output could not be written to its end. m may be NULL.
+ * */
 MaggieStatus maggie_destroy(Maggie *m);
 /* Whether the program has asked for the end (System exit:), and with which status. */
 bool maggie_exit_requested(Maggie *m, int *status);
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------
+ * */
 
 /* Loads definitions as one batch. With any error nothing is installed and the answer is
- * MAGGIE_SYNTAX (MAGGIE_NOT_FOUND when a file cannot be read); diagnostics got the texts. Statements
+ * MAGGIE_SYNTAX (MAGGIE_NOT_FOUND when a file cannot be read); diagnostics got the texts.
+ * Statements
  * of script files are kept for maggie_start_script. */
 MaggieStatus maggie_load_files(Maggie *m, const char *const *paths, size_t n);
 /* The same for a text; `name` stands for the file in messages. */
@@ -113,7 +119,8 @@ bool maggie_has_class(Maggie *m, const char *name);
 /* Whether a class, or its instances, understand a selector. */
 bool maggie_understands(Maggie *m, const char *class_name, const char *selector, bool class_side);
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values -----------------------------------------------------------------------------------
+ * */
 
 typedef enum MaggieKind {
     MAGGIE_NIL,
@@ -160,7 +167,8 @@ const MaggieValue *maggie_result_value(const MaggieResult *r);
 const char *maggie_result_trace(const MaggieResult *r);
 void maggie_result_free(MaggieResult *r); /* r may be NULL */
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------
+ * */
 
 #define MAGGIE_FOREVER (-1)
 
@@ -183,14 +191,16 @@ MaggieStatus maggie_evaluate(Maggie *m, const char *text, int64_t timeout_ms, Ma
 MaggieStatus maggie_call(Maggie *m, const char *class_name, const char *selector,
                          const MaggieValue *args, size_t n, int64_t timeout_ms, MaggieResult **out);
 
-/* Sends a message; its sender is nil. selector may be NULL. MAGGIE_NOT_FOUND: the process is gone. */
+/* Sends a message; its sender is nil. selector may be NULL. MAGGIE_NOT_FOUND: the process is gone.
+ * */
 MaggieStatus maggie_send(Maggie *m, MaggiePid pid, const char *selector, const MaggieValue *value);
 /* Asks a process to end (its ensure: blocks run); kill: at once. */
 void maggie_terminate(Maggie *m, MaggiePid pid, bool kill);
 /* Waits until nothing can run any more: MAGGIE_OK; MAGGIE_TIMEOUT, MAGGIE_EXITED. */
 MaggieStatus maggie_run_until_idle(Maggie *m, int64_t timeout_ms);
 
-/* ---- sessions --------------------------------------------------------------------------------- */
+/* ---- sessions ---------------------------------------------------------------------------------
+ * */
 
 /* A process that evaluates one text after the other; top-level variables last. */
 MaggieStatus maggie_session_open(Maggie *m, MaggieSession **out);
@@ -202,7 +212,8 @@ void maggie_session_interrupt(MaggieSession *s);
 /* Kills the session's process. */
 void maggie_session_close(MaggieSession *s);
 
-/* ---- output, simulation ------------------------------------------------------------------------ */
+/* ---- output, simulation ------------------------------------------------------------------------
+ * */
 
 /* Writes behind everything that processes have written so far. MAGGIE_IO when that failed. */
 MaggieStatus maggie_write(Maggie *m, MaggieStream stream, const char *bytes, size_t n);

@@ -2,7 +2,8 @@
 /* maggie_values.c - values between C and Maggie: results out of a process's heap, arguments and
  * messages into frozen regions.
  * Recursion over nested arrays is limited by VALUE_DEPTH_MAX (I4).
- * Threads: results are made on the scheduler thread that runs the process; freezing on the caller's. */
+ * Threads: results are made on the scheduler thread that runs the process; freezing on the
+ * caller's. */
 #include <stdlib.h>
 #include <string.h>
 

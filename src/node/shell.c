@@ -2,7 +2,8 @@
 /* shell.c - see shell.h.
  *
  * Lines are read with libedit when standard input and output are terminals, plainly otherwise. Both
- * wait with poll(2) on the input and on a pipe that shell_interrupt writes to, so that Ctrl-C, taken
+ * wait with poll(2) on the input and on a pipe that shell_interrupt writes to, so that Ctrl-C,
+ * taken
  * by the program's signal thread, reaches a reader that waits.
  * Threads: as shell.h; `evaluating` is shared with the signal thread. */
 #include "shell.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_image.c - the image reader takes any bytes. The checksum is put right before each load, or no
+/* fuzz_image.c - the image reader takes any bytes. The checksum is put right before each load, or
+ * no
  * input would ever get behind the header. Without libFuzzer main() loads the files named as
  * arguments. */
 #include <stdio.h>
