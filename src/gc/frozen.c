@@ -188,6 +188,12 @@ static bool hold_slow(Heap *heap, HeapCtx *cx, Region *region)
     return true;
 }
 
+Status heap_reserve_hold(Heap *heap, HeapCtx *cx)
+{
+    STATUS_FORWARD(heap_need_ext(heap, cx));
+    return holds_reserve(cx->env->env, &heap->ext->holds, 1);
+}
+
 bool heap_hold(Heap *heap, HeapCtx *cx, Value v)
 {
     if (!value_is_ptr(v) || !obj_is_frozen(obj_of(v)))

@@ -52,5 +52,7 @@ size_t region_bytes(const Region *region);
  * instruction. False: the region is dying, read the cell again. When there is no memory to note the
  * hold, the region is kept for the life of the VM. */
 bool heap_hold(Heap *heap, HeapCtx *cx, Value v);
+/* Room to note one more region. Without it heap_hold keeps a count that nobody gives back. */
+Status heap_reserve_hold(Heap *heap, HeapCtx *cx) MUST_CHECK;
 
 #endif

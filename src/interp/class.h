@@ -98,6 +98,7 @@ MUST_CHECK Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32
 /* Cell of a global; created (undefined, nil) when `create`. */
 Cell *cell_find(Vm *vm, uint32_t symbol, bool create);
 /* Value for the running process: retains its region in the heap. */
+/* VALUE_NONE: no memory for that. */
 Value cell_read(VmLocal *l, Process *p, Cell *cell);
 /* Publishes a frozen copy of v (from `heap`, NULL when v is immediate or frozen). */
 MUST_CHECK Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit);

@@ -28,7 +28,13 @@ Value cell_read(VmLocal *l, Process *p, Cell *cell) {
     for (;;) {
         /* acquire: pairs with the release in cell_set, publishes the frozen graph */
         Value v = atom_load_acq(&cell->value);
-        if (!value_is_ptr(v) || heap_hold(&p->heap, &l->actor.heap, v)) {
+        if (!value_is_ptr(v)) {
+            return v;
+        }
+        if (heap_reserve_hold(&p->heap, &l->actor.heap) != STATUS_OK) {
+            return VALUE_NONE;
+        }
+        if (heap_hold(&p->heap, &l->actor.heap, v)) {
             return v;
         }
         atom_stall(); /* the region died between the two steps: a writer has just replaced it */

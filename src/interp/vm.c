@@ -313,7 +313,8 @@ Status vm_spawn_code(VmLocal *l, Code *code, Value receiver, unsigned argc, cons
     p->domain = l->vm->root_domain;
     p->flags |= PROCESS_F_MAIN;
     for (unsigned i = 0; i < argc; i++) {
-        if (!heap_hold(&p->heap, &l->actor.heap, args[i])) {
+        if (heap_reserve_hold(&p->heap, &l->actor.heap) != STATUS_OK ||
+            !heap_hold(&p->heap, &l->actor.heap, args[i])) {
             heap_destroy(&p->heap, &l->actor.heap);
             process_abandon(&l->actor, p);
             return STATUS_NO_MEMORY;
