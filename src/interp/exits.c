@@ -85,6 +85,12 @@ static bool has_unwind_frames(Process *p) {
 }
 
 bool interp_deliver_exit(VmLocal *l, Process *p) {
+#ifdef MAGGIE_MUTANT_EXITS_LOST
+    if (p->wait == PROCESS_WAIT_RECEIVE) {
+        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
+        return true;
+    }
+#endif
     if (p->flags & PROCESS_F_KILLED) {
         p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
         return false;

@@ -41,6 +41,9 @@ Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg
         process_abandon(cx, child);
         return status;
     }
+#ifdef MAGGIE_MUTANT_FORK_ROOT_DOMAIN
+    domain = l->vm->root_domain;
+#endif
     child->domain = domain;
     child->priority = (uint8_t)priority;
     *pid = child->pid;

@@ -87,6 +87,12 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     return target;
 }
 
+#ifdef MAGGIE_COUNT_WORK
+#define CALL_PRIMITIVE(m, c) interp_count_work(m, c)
+#else
+#define CALL_PRIMITIVE(m, c) (m)->prim(c)
+#endif
+
 #define A instr_a(ins)
 #define B instr_b(ins)
 #define C instr_c(ins)
@@ -418,7 +424,7 @@ static inline Value fast_size(Value a) {
 }
 
 /* The loop. Two dispatch tables: in the second the operators that could be inlined always send,
- * because somebody redefined one of them for a built-in class (performance.md 4.7). */
+ * because somebody redefined one of them for a built-in class. */
 static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
     static const void *const fast_table[] = {
 #define OP(name, form, help) &&L_##name,
@@ -551,6 +557,11 @@ L_GETGLOBAL: {
             goto enter;
         }
         v = cell_read(l, p, cell);
+        if (UNLIKELY(v == VALUE_NONE)) {
+            COMMIT();
+            interp_end_for(p, STATUS_NO_MEMORY);
+            goto ended;
+        }
     }
     R[A] = v;
     NEXT;
@@ -607,6 +618,10 @@ L_GETCELL:
     NEXT;
 L_SETCELL: {
     Object *o = obj_of(R[A]);
+#ifdef MAGGIE_MUTANT_INTERP_CELL_STORE
+    o->words[0] = R[B];
+    NEXT;
+#endif
     if (UNLIKELY(!heap_store(&p->heap, o, o->words, R[B]))) {
         nb = R + C;
         nb[0] = R[A];
@@ -1144,12 +1159,14 @@ L_SAMEJ:
     /* ---- primitives ---- */
 call_primitive: {
     PrimCall *c = &l->call;
+#ifndef MAGGIE_MUTANT_INTERP_NO_AUTHORITY
     if (UNLIKELY(m->authority & ~p->domain->rights)) {
         interp_raise_authority(l, p, nb, m);
         argc = 4;
         m = vm_lookup_cached(l, class_of(nb[0]), SYM_RAISE);
         goto enter;
     }
+#endif
     ARM();
 again:
     c->process = p;
@@ -1163,7 +1180,7 @@ again:
         COMMIT();
         p->live = (uint32_t)(nb - R) + argc + 1;
     }
-    PrimStatus answer = m->prim(c);
+    PrimStatus answer = CALL_PRIMITIVE(m, c);
     if (UNLIKELY(c->dirty_done) && !(answer == PRIM_GC && c->dirty_state)) {
         c->dirty_done = false; /* the call that continued after a dirty job has seen its results */
     }

@@ -68,6 +68,16 @@ void vm_local_check_version(VmLocal *l) {
 }
 
 static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Code *target) {
+#ifdef MAGGIE_MUTANT_LOOKUP_NO_CLAIM
+    if (atom_load_rlx(cls_word) == IC_FREE) {
+        atom_store_rlx(target_word, target);
+        for (int i = 0; i < 200; i++) {
+            atom_stall();
+        }
+        atom_store_rel(cls_word, cls);
+        return true;
+    }
+#endif
     uint32_t expected = IC_FREE;
     /* the claim: only one writer ever gets past it for this entry */
     if (!atom_cas(cls_word, &expected, IC_CLAIMED)) {

@@ -173,6 +173,9 @@ void interp_fill_message(Object *memory, uint32_t selector, const Value *window,
 /* ---- errors ------------------------------------------------------------------------------- */
 
 void interp_clear_resume(Process *p) {
+#ifdef MAGGIE_MUTANT_INTERP_KEEP_RESUME
+    return;
+#endif
     p->resume.a = p->resume.b = p->resume.c = 0;
     p->resume.root = VALUE_NIL;
 }

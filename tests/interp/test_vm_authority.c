@@ -101,7 +101,7 @@ static void a_child_holds_no_more_than_its_parent(void **state)
 {
     (void)state;
     VmKit k;
-    vmkit_open(&k, NULL);
+    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1});
     Domain *d = vmkit_domain(&k, AUTH_ALL & ~(uint32_t)AUTH_CLOCK);
     uint32_t job = vmkit_spawn_in(
         &k,

@@ -102,12 +102,6 @@ static const Program programs[] = {
     {"any object can be a reason",
      "| p | p := [Process receive] fork. p exit: #(1 2). p wait. p exitReason", "(1 2)"},
     {"the dead take no messages", "| p | p := [nil] fork. p wait. p send: 1", "false"},
-    {"every waiter learns the result",
-     "| p ps | p := [Process receive payload] fork.\n"
-     "ps := (1 to: 5) asArray collect: [:i | [p wait] fork].\n"
-     "Process sleep: 1. p send: 9. p wait.\n"
-     "ps inject: 0 into: [:a :w | a + w wait]",
-     "45"},
     {"a return in a forked block ends it with the value", "[[:x | ^x] value: 5. 6] fork wait",
      "5"},
     {"a ring",

@@ -5,6 +5,8 @@
  * Threads: the VM's own; the test's thread installs methods. */
 #include "vmkit.h"
 
+#include <sched.h>
+
 /* Sends an integer to a process from the test's thread. */
 static void tell(VmKit *k, uint32_t job, int64_t n)
 {
@@ -213,6 +215,102 @@ static void a_running_loop_sees_new_operators(void **state)
     vmkit_close(&k);
 }
 
+/* ---- captured variables, progress of primitives --------------------------------------------------------- */
+
+static void captured_variables_are_stored_like_any_other(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.verify = true});
+    /* the cell grows old, then refers to the young; a collection must find that */
+    vmkit_expect(&k,
+                 "| c set wrong | c := nil. wrong := 0. set := [:x | c := x].\n"
+                 "1 to: 3000 do: [:i | Array new: 60].\n"
+                 "1 to: 200 do: [:i |\n"
+                 "  set value: (Array with: i printString).\n"
+                 "  1 to: 200 do: [:j | Array new: 60].\n"
+                 "  (c at: 1) = i printString ifFalse: [wrong := wrong + 1]].\n"
+                 "wrong",
+                 "0");
+    /* a block published for all processes is frozen, and its variables with it */
+    vmkit_expect(&k,
+                 "| n | n := 1. Compiler setGlobal: #Count to: [n := n + 1].\n"
+                 "[Count value] on: ImmutableObject do: [:e | #frozen]",
+                 "frozen");
+    vmkit_close(&k);
+}
+
+static void progress_of_one_call_is_not_that_of_the_next(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, NULL);
+    vmkit_expect(&k,
+                 "| a b | a := Array new: 300000. a at: 1 put: 7. b := Array new: 300000.\n"
+                 "Array with: (b at: 1) with: a == b",
+                 "(nil false)");
+    vmkit_expect(&k,
+                 "| s t | s := 'ab' repeat: 300000. t := s reversed.\n"
+                 "[s indexOf: 'ba' startingAt: 599990] value. [s < 3] on: Error do: [:e | nil].\n"
+                 "Array with: s = t with: (s indexOf: 'ab' startingAt: 1) with: s < t",
+                 "(false 1 true)");
+    vmkit_expect(&k,
+                 "(Process receive: 1) isNil printString , (Process receive: 1) isNil printString ,\n"
+                 "  ([3] fork wait + [4] fork wait) printString",
+                 "truetrue7");
+    vmkit_close(&k);
+}
+
+/* ---- inline caches by themselves (M3) --------------------------------------------------------------------- */
+
+enum { IC_WRITERS = 2, IC_ROUNDS = 40000 };
+typedef struct IcRace {
+    InlineCache ic[64];
+    uint64_t wrong;
+    uint32_t ready[IC_ROUNDS / 64 + 1];
+} IcRace;
+
+static Code *target_of(uint32_t cls) { return (Code *)(uintptr_t)(cls * 64 + 4096); }
+
+/* All writers go over the same entries at the same time, then look at what is there. */
+static void fill_and_look(uint32_t index, void *arg)
+{
+    IcRace *race = arg;
+    for (uint32_t block = 0; block < IC_ROUNDS / 64; block++) {
+        (void)atom_add(&race->ready[block], 1u);
+        while (atom_load_acq(&race->ready[block]) < IC_WRITERS)
+            sched_yield();
+        for (uint32_t i = 0; i < 64; i++)
+            ic_fill(&race->ic[i], 1000 + index, target_of(1000 + index));
+        for (uint32_t i = 0; i < 64; i++) {
+            InlineCache *ic = &race->ic[i];
+            uint32_t cls0 = atom_load_acq(&ic->cls0), cls1 = atom_load_acq(&ic->cls1);
+            bool bad0 = cls0 < IC_CLAIMED && atom_load_rlx(&ic->target0) != target_of(cls0);
+            bool bad1 = cls1 < IC_CLAIMED && atom_load_rlx(&ic->target1) != target_of(cls1);
+            bool twice = cls0 < IC_CLAIMED && cls0 == cls1;
+            (void)atom_add_rlx(&race->wrong, (uint64_t)(bad0 || bad1 || twice));
+        }
+        (void)atom_add(&race->ready[block], 1u);
+        while (atom_load_acq(&race->ready[block]) < 2 * IC_WRITERS)
+            sched_yield();
+        if (index == 0)
+            for (uint32_t i = 0; i < 64; i++)
+                race->ic[i] = (InlineCache){.cls0 = IC_FREE, .cls1 = IC_FREE};
+    }
+}
+
+static void an_inline_cache_never_mixes_two_writers(void **state)
+{
+    (void)state;
+    IcRace *race = calloc(1, sizeof *race);
+    assert_non_null(race);
+    for (uint32_t i = 0; i < 64; i++)
+        race->ic[i] = (InlineCache){.cls0 = IC_FREE, .cls1 = IC_FREE};
+    testkit_threads(IC_WRITERS, fill_and_look, race);
+    assert_int_equal(race->wrong, 0);
+    free(race);
+}
+
 /* ---- limits --------------------------------------------------------------------------------------------- */
 
 static void deep_recursion_is_an_exception(void **state)
@@ -302,6 +400,9 @@ TESTKIT_MAIN(cmocka_unit_test(a_message_that_tells_of_a_method_lets_no_older_one
              cmocka_unit_test(a_user_class_may_define_every_operator),
              cmocka_unit_test(a_built_in_operator_may_be_redefined),
              cmocka_unit_test(a_running_loop_sees_new_operators),
+             cmocka_unit_test(captured_variables_are_stored_like_any_other),
+             cmocka_unit_test(progress_of_one_call_is_not_that_of_the_next),
+             cmocka_unit_test(an_inline_cache_never_mixes_two_writers),
              cmocka_unit_test(deep_recursion_is_an_exception),
              cmocka_unit_test(memory_without_end_ends_its_process_only),
              cmocka_unit_test(a_global_may_be_hidden_from_a_domain))

@@ -347,7 +347,9 @@ uint32_t vmkit_spawn_in(VmKit *k, const char *script, Domain *domain)
 {
     VmLocal *l;
     start(k);
+    pthread_mutex_lock(&k->lock);
     k->quiescent = false;
+    pthread_mutex_unlock(&k->lock);
     assert_ok(vm_local_open(k->vm, &l));
     Code *code = load(k, l, script);
     assert_non_null(code);
