@@ -81,8 +81,8 @@ static void there_is_no_way_around(void **state)
         "[[System pid] fork wait. System pid] ensure: [nil]",
         "Mine pid",
         "Mine viaSuper",
-        "[System pid] on: Error do: [:e | e class == RestrictedAuthority ifTrue: [e retryUsing: "
-        "[System pid]]]",
+        ("[System pid] on: Error do: [:e | e class == RestrictedAuthority ifTrue: [e retryUsing: "
+         "[System pid]]]"),
     };
     VmKit k;
     vmkit_open(&k, NULL);

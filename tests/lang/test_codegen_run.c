@@ -168,7 +168,7 @@ static void gen_loop(Gen *g)
 
 static void gen_while(Gen *g)
 {
-    char name[8];
+    char name[16];
     if (g->counters >= 6) {
         say(g, "nil");
         return;
