@@ -147,6 +147,13 @@ static void on_abandon_dirty(void *ctx, Process *p) {
 /* A process may take a quarter of what the operating system grants the node. */
 static size_t default_heap_cap(void) { return (size_t)(cpu_memory_bytes() / 4); }
 
+/* I2 and every root, after every collection. */
+#if defined(MAGGIE_DEBUG) || defined(MAGGIE_GC_STRESS)
+#define VERIFY_ALWAYS true
+#else
+#define VERIFY_ALWAYS false
+#endif
+
 static Status create_parts(Vm *vm, const VmConfig *config) {
     STATUS_FORWARD(symtab_create(vm->env, 0, 0, &vm->symtab));
     STATUS_FORWARD(make_symbols(vm));
@@ -171,7 +178,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
         .default_cap_bytes = config->heap_cap_bytes ? config->heap_cap_bytes : default_heap_cap(),
         .stack_cap_bytes = stack_cap + INTERP_STACK_RESERVES * INTERP_STACK_RESERVE_BYTES,
         .stack_soft_bytes = stack_cap,
-        .verify = config->verify};
+        .verify = config->verify || VERIFY_ALWAYS};
     STATUS_FORWARD(vm_make_core_classes(vm));
     STATUS_FORWARD(output_create(vm, &vm->output));
     SchedConfig sched = {.env = vm->env,

@@ -15,7 +15,7 @@
 #define SILENCE_GRACE_S 1
 #define FILES_MAX 200
 
-/* ---- what the VM tells ------------------------------------------------------------------------ */
+/* ---- what the VM tells ----------------------------------------------------------------------- */
 
 static int write_out(void *ctx, OutputStream stream, const char *bytes, size_t n)
 {
@@ -114,7 +114,7 @@ static void on_quiescent(void *embedder, Vm *vm)
     pthread_mutex_unlock(&k->lock);
 }
 
-/* ---- the world under threads: the real one, with memory counted and crash reports dropped ------ */
+/* ---- the world under threads: the real one, with memory counted and crash reports dropped ---- */
 
 static void quiet_log(void *ctx, LogLevel level, const char *text, size_t len)
 {
@@ -178,7 +178,7 @@ static void init_env(VmKit *k)
     k->env.unmap = counted_unmap;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static void take_note(void *ctx, const char *bytes, size_t n)
 {
@@ -235,8 +235,8 @@ static Code *load(VmKit *k, VmLocal *l, const char *source)
     lock_acquire(&k->vm->load_lock);
     Loader *loader = loader_new(k->vm, l, &options);
     assert_non_null(loader);
-    Status status = loader_add(loader, (Bytes){"test", 4}, (Bytes){source, strlen(source)},
-                               (Bytes){"", 0});
+    Status status =
+        loader_add(loader, (Bytes){"test", 4}, (Bytes){source, strlen(source)}, (Bytes){"", 0});
     if (status == STATUS_OK)
         status = loader_run(loader);
     if (status != STATUS_OK)
@@ -256,7 +256,7 @@ void vmkit_load(VmKit *k, const char *source)
     vm_local_close(l);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void vmkit_open(VmKit *k, const VmKitOptions *options)
 {
@@ -272,21 +272,23 @@ void vmkit_open(VmKit *k, const VmKitOptions *options)
     k->simulated = options->simulated;
     env_sim_init(&k->sim, options->seed);
     k->sim.log_quiet = true;
-    VmConfig config = {.env = &k->env,
-                       .sim = options->simulated ? &k->sim : NULL,
-                       .sim_seed = options->seed,
-                       .schedulers = options->schedulers ? options->schedulers : 2,
-                       .heap_cap_bytes = options->heap_cap_bytes,
-                       .stack_cap_bytes = options->stack_cap_bytes,
-                       .max_processes = options->max_processes,
+    VmConfig config = {
+        .env = &k->env,
+        .sim = options->simulated ? &k->sim : NULL,
+        .sim_seed = options->seed,
+        .schedulers = options->schedulers ? options->schedulers : 2,
+        .heap_cap_bytes = options->heap_cap_bytes,
+        .stack_cap_bytes = options->stack_cap_bytes,
+        .max_processes = options->max_processes,
 #if defined(MAGGIE_DEBUG) || defined(MAGGIE_GC_STRESS)
-                       .verify = true,
+        .verify = true,
 #else
-                       .verify = options->verify,
+        .verify = options->verify,
 #endif
-                       .quiescent = on_quiescent,
-                       .main_ended = on_main_ended,
-                       .embedder = k};
+        .quiescent = on_quiescent,
+        .main_ended = on_main_ended,
+        .embedder = k
+    };
     assert_ok(vm_create(&config, &k->vm));
     output_set_writer(k->vm->output, write_out, k);
     if (!options->bare)
@@ -323,7 +325,7 @@ void vmkit_close(VmKit *k)
     pthread_mutex_destroy(&k->lock);
 }
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static uint32_t spawn_code(VmKit *k, VmLocal *l, Code *code, Domain *domain)
 {
@@ -390,8 +392,7 @@ static bool run_threads(VmKit *k)
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += SILENCE_GRACE_S;
-    while (k->nended < k->njobs &&
-           pthread_cond_timedwait(&k->changed, &k->lock, &until) == 0) {
+    while (k->nended < k->njobs && pthread_cond_timedwait(&k->changed, &k->lock, &until) == 0) {
     }
     bool all = k->nended == k->njobs;
     pthread_mutex_unlock(&k->lock);
