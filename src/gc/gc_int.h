@@ -64,11 +64,14 @@ typedef struct LargeObject {
         *cards; /* a byte per GC_CARD_WORDS: 1 when a young pointer may have been stored there */
     size_t ncards;
     size_t bytes; /* of the allocation */
-    uint32_t salt;
+    uint32_t salt; /* the identity hash in its upper bits, see LARGE_HASH_SHIFT */
     bool mapped;
     bool is_dirty;
     Object object;
 } LargeObject;
+
+/* Identity hashes have 30 bits; a large object's is its salt without the lowest bits. */
+#define LARGE_HASH_SHIFT 2
 
 /* A growing list of old objects to look at in the next minor collection. */
 typedef struct Remembered {
@@ -201,6 +204,9 @@ static inline unsigned fragments_count(const Heap *heap)
 {
     return heap->fragments ? heap->fragments->info : 0;
 }
+
+/* Gives an object that stores its identity hash, or is large, another one. */
+void heap_set_identity_hash(Object *o, uint32_t hash);
 
 /* ---- heap_trace.c ------------------------------------------------------------------------- */
 

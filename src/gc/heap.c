@@ -448,7 +448,7 @@ uint32_t heap_address_hash(const Heap *heap, const Object *o)
         return hash_place(region->salt, (size_t)(p - region->body));
     }
     if (o->header & OBJ_F_LARGE)
-        return hash_place(large_of((Object *)(uintptr_t)o)->salt, 0);
+        return large_of((Object *)(uintptr_t)o)->salt >> LARGE_HASH_SHIFT;
     if (p >= heap->lo && p < heap->hi)
         return hash_place(heap->salt, (size_t)(heap->hi - p));
     if (heap_old(heap) && hash_in_old(heap_old(heap), p, &hash))
@@ -475,4 +475,14 @@ uint32_t heap_identity_hash(Heap *heap, Object *o)
             heap->hashed++;
     }
     return heap_address_hash(heap, o);
+}
+
+void heap_set_identity_hash(Object *o, uint32_t hash)
+{
+    if (o->header & OBJ_F_HASH_STORED) {
+        obj_slots(o)[obj_words(o)] = hash;
+        return;
+    }
+    assert(o->header & OBJ_F_LARGE);
+    large_of(o)->salt = hash << LARGE_HASH_SHIFT;
 }

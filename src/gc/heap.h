@@ -83,9 +83,11 @@ typedef struct HeapEnv {
     PoolGlobal *pools;
     size_t default_cap_bytes; /* I8: heap cap of a process unless it sets one; 0: none */
     size_t stack_cap_bytes;   /* M7: stack budget, default 64 MiB; 0: none */
-    size_t stack_soft_bytes;  /* beyond this a deep stack makes blocks no bigger than it needs; 0: none */
-    size_t copy_cap_words;    /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
-    bool verify;              /* check I2 and every root after every collection */
+    size_t
+        /* beyond this a deep stack makes blocks no bigger than it needs; 0: none */
+        stack_soft_bytes;
+    size_t copy_cap_words; /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
+    bool verify;           /* check I2 and every root after every collection */
     /* Called for the code pointers found in live closures during a collection that is not minor;
      * repeats are possible. */
     void (*code_seen)(void *ctx, void *code);
@@ -269,7 +271,8 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
 /* A second fragment with the same contents: block copy and relocation. Not of an adopted one. */
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
 /* Small fragments without handles and holds are better copied into the block than kept until the
- * next collection: a process that only receives would spread over as many pool blocks as messages. */
+ * next collection: a process that only receives would spread over as many pool blocks as
+ * messages. */
 #define HEAP_ABSORB_WORDS 32
 static inline bool heap_can_absorb(const Fragment *f)
 {

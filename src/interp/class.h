@@ -11,8 +11,8 @@
 #include "vm.h"
 
 typedef struct VmConfig {
-    Env *env;               /* borrowed; must outlive the VM */
-    EnvSim *sim;            /* NULL: threads */
+    Env *env;    /* borrowed; must outlive the VM */
+    EnvSim *sim; /* NULL: threads */
     uint64_t sim_seed;
     uint32_t schedulers;    /* 0: usable cores */
     uint32_t max_processes; /* 0: default */
@@ -40,7 +40,8 @@ void *vm_alloc(Vm *vm, size_t bytes);
 /* Copy of bytes, NUL-terminated behind; data NULL when memory is out. */
 Bytes vm_copy_bytes(Vm *vm, Bytes b);
 MUST_CHECK Status vm_intern(Vm *vm, Bytes b, uint32_t *symbol);
-static inline Bytes vm_symbol_text(const Vm *vm, uint32_t symbol) {
+static inline Bytes vm_symbol_text(const Vm *vm, uint32_t symbol)
+{
     SymtabName n = symtab_name(vm->symtab, symbol);
     return (Bytes){n.bytes, n.len};
 }
@@ -48,8 +49,8 @@ static inline Bytes vm_symbol_text(const Vm *vm, uint32_t symbol) {
 /* ---- classes ---- */
 
 typedef struct ClassSpec {
-    Bytes name;  /* qualified */
-    Bytes super; /* qualified; empty: Object's own superclass */
+    Bytes name;         /* qualified */
+    Bytes super;        /* qualified; empty: Object's own superclass */
     const Bytes *slots; /* own instance variables */
     uint32_t nslots;
     const Bytes *class_vars;
@@ -62,9 +63,9 @@ typedef struct ClassSpec {
 /* Index of a class by qualified name, or CLASS_NONE. */
 uint32_t class_find(const Vm *vm, Bytes name);
 uint32_t class_find_symbol(const Vm *vm, uint32_t name);
-/* Defines a class or reopens it (3.2): adds missing variables when not instantiated, re-parents from
- * Object, keeps an existing docstring. The superclass must exist. A text for people in `error` (any
- * length up to its size) when it fails. */
+/* Defines a class or reopens it (3.2): adds missing variables when not instantiated, re-parents
+ * from Object, keeps an existing docstring. The superclass must exist. A text for people in
+ * `error` (any length up to its size) when it fails. */
 MUST_CHECK Status class_define(Vm *vm, const ClassSpec *spec, uint32_t *index, char *error,
                                size_t error_size);
 /* -1 or the slot index of an instance variable (own or inherited). */
@@ -78,16 +79,18 @@ Code *class_own_method(const Vm *vm, uint32_t cls, uint32_t selector);
 /* ---- code ---- */
 
 typedef struct LinkInfo {
-    uint32_t owner;   /* class whose method it becomes (odd: class side), CLASS_NONE for doits */
+    uint32_t owner; /* class whose method it becomes (odd: class side), CLASS_NONE for doits */
     Bytes file;
-    uint32_t line;    /* of the pattern */
+    uint32_t line; /* of the pattern */
 } LinkInfo;
 
-/* Turns a unit (verified by the caller when it came from outside) into run-time code: literals become
- * one frozen region, names become symbols and cells, blocks are linked too. is_primitive units are
- * bound to the primitive table; an unknown primitive is STATUS_NOT_FOUND (an inherited primitive of
- * the same selector is fine: then *out is NULL, the stub only documents). Copies what it keeps. */
-MUST_CHECK Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info, Code **out);
+/* Turns a unit (verified by the caller when it came from outside) into run-time code: literals
+ * become one frozen region, names become symbols and cells, blocks are linked too. is_primitive
+ * units are bound to the primitive table; an unknown primitive is STATUS_NOT_FOUND (an inherited
+ * primitive of the same selector is fine: then *out is NULL, the stub only documents). Copies what
+ * it keeps. */
+MUST_CHECK Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info,
+                            Code **out);
 /* Installs (replacing) in the class of code->owner, invalidates caches, bumps code_version. */
 MUST_CHECK Status method_install(Vm *vm, VmLocal *l, Code *code);
 /* Many at once: one invalidation at the end. */

@@ -11,7 +11,8 @@
 
 #include "vm_int.h"
 
-void vm_fail(char *error, size_t size, const char *format, ...) {
+void vm_fail(char *error, size_t size, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
     if (size) {
@@ -22,7 +23,8 @@ void vm_fail(char *error, size_t size, const char *format, ...) {
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
-void *vm_alloc(Vm *vm, size_t bytes) {
+void *vm_alloc(Vm *vm, size_t bytes)
+{
     struct CodeMem *m = vm->memory;
     bytes = (bytes + 15) & ~(size_t)15;
     lock_acquire(&m->lock);
@@ -46,7 +48,8 @@ void *vm_alloc(Vm *vm, size_t bytes) {
     return p;
 }
 
-Bytes vm_copy_bytes(Vm *vm, Bytes b) {
+Bytes vm_copy_bytes(Vm *vm, Bytes b)
+{
     char *copy = vm_alloc(vm, b.len + 1);
     if (!copy) {
         return (Bytes){NULL, 0};
@@ -57,19 +60,22 @@ Bytes vm_copy_bytes(Vm *vm, Bytes b) {
     return (Bytes){copy, b.len};
 }
 
-Status vm_intern(Vm *vm, Bytes b, uint32_t *symbol) {
+Status vm_intern(Vm *vm, Bytes b, uint32_t *symbol)
+{
     return symtab_intern(vm->symtab, b.data ? b.data : "", b.len, symbol);
 }
 
 /* ---- symbols' uses ------------------------------------------------------------------------ */
 
-SymbolUse *symbol_use(const Vm *vm, uint32_t symbol) {
+SymbolUse *symbol_use(const Vm *vm, uint32_t symbol)
+{
     /* acquire: pairs with the release in symbol_use_make, publishes the zeroed chunk */
     SymbolUse *chunk = atom_load_acq(&vm->cells->chunks[symbol / SYMBOL_CHUNK]);
     return chunk ? chunk + symbol % SYMBOL_CHUNK : NULL;
 }
 
-SymbolUse *symbol_use_make(Vm *vm, uint32_t symbol) {
+SymbolUse *symbol_use_make(Vm *vm, uint32_t symbol)
+{
     if (symbol / SYMBOL_CHUNK >= SYMBOL_CHUNKS) {
         return NULL;
     }
@@ -85,21 +91,24 @@ SymbolUse *symbol_use_make(Vm *vm, uint32_t symbol) {
     return *slot + symbol % SYMBOL_CHUNK;
 }
 
-uint32_t class_find_symbol(const Vm *vm, uint32_t name) {
+uint32_t class_find_symbol(const Vm *vm, uint32_t name)
+{
     SymbolUse *use = symbol_use(vm, name);
     /* acquire: pairs with the release in class_add, publishes the class */
     uint32_t plus = use ? atom_load_acq(&use->class_plus) : 0;
     return plus ? plus - 1 : CLASS_NONE;
 }
 
-uint32_t class_find(const Vm *vm, Bytes name) {
+uint32_t class_find(const Vm *vm, Bytes name)
+{
     uint32_t symbol = symtab_lookup(vm->symtab, name.data, name.len);
     return symbol ? class_find_symbol(vm, symbol) : CLASS_NONE;
 }
 
 /* ---- defining ----------------------------------------------------------------------------- */
 
-bool class_inherits(const Vm *vm, uint32_t cls, uint32_t ancestor) {
+bool class_inherits(const Vm *vm, uint32_t cls, uint32_t ancestor)
+{
     while (cls != CLASS_NONE) {
         if (cls == ancestor) {
             return true;
@@ -109,7 +118,8 @@ bool class_inherits(const Vm *vm, uint32_t cls, uint32_t ancestor) {
     return false;
 }
 
-int class_slot_index(const Vm *vm, uint32_t cls, Bytes name) {
+int class_slot_index(const Vm *vm, uint32_t cls, Bytes name)
+{
     uint32_t symbol = symtab_lookup(vm->symtab, name.data, name.len);
     while (symbol && cls != CLASS_NONE) {
         const Class *c = vm_class(vm, cls);
@@ -123,7 +133,8 @@ int class_slot_index(const Vm *vm, uint32_t cls, Bytes name) {
     return -1;
 }
 
-Cell *class_var_find(const Vm *vm, uint32_t cls, Bytes name, uint32_t *owner) {
+Cell *class_var_find(const Vm *vm, uint32_t cls, Bytes name, uint32_t *owner)
+{
     uint32_t symbol = symtab_lookup(vm->symtab, name.data, name.len);
     while (symbol && cls != CLASS_NONE) {
         const Class *c = vm_class(vm, cls & ~1u);
@@ -138,11 +149,13 @@ Cell *class_var_find(const Vm *vm, uint32_t cls, Bytes name, uint32_t *owner) {
     return NULL;
 }
 
-Code *class_own_method(const Vm *vm, uint32_t cls, uint32_t selector) {
+Code *class_own_method(const Vm *vm, uint32_t cls, uint32_t selector)
+{
     return dict_find(atom_load_acq(&vm_class(vm, cls)->methods), selector);
 }
 
-static Class *class_slot_make(Vm *vm, uint32_t index) {
+static Class *class_slot_make(Vm *vm, uint32_t index)
+{
     Class ***chunk = &vm->class_chunks[index / VM_CLASS_CHUNK];
     if (index / VM_CLASS_CHUNK >= VM_CLASS_CHUNKS) {
         return NULL;
@@ -152,13 +165,15 @@ static Class *class_slot_make(Vm *vm, uint32_t index) {
         if (!memory) {
             return NULL;
         }
-        atom_store_rel(chunk, memory); /* publishes the zeroed chunk; readers come through nclasses */
+        atom_store_rel(chunk,
+                       memory); /* publishes the zeroed chunk; readers come through nclasses */
     }
     return vm_alloc(vm, sizeof(Class));
 }
 
 /* The symbol behind the last :: of a qualified name. */
-static Status short_name(Vm *vm, Bytes name, uint32_t *symbol) {
+static Status short_name(Vm *vm, Bytes name, uint32_t *symbol)
+{
     size_t start = name.len;
     while (start > 0 && name.data[start - 1] != ':') {
         start--;
@@ -167,14 +182,16 @@ static Status short_name(Vm *vm, Bytes name, uint32_t *symbol) {
 }
 
 /* Adds class and metaclass at the end of the table. Under code_lock. */
-static Status class_add(Vm *vm, Bytes name, uint32_t super, Class **out) {
+static Status class_add(Vm *vm, Bytes name, uint32_t super, Class **out)
+{
     uint32_t index = vm->nclasses;
     uint32_t symbol, brief, meta_symbol;
     char meta_name[300];
     STATUS_FORWARD(vm_intern(vm, name, &symbol));
     STATUS_FORWARD(short_name(vm, name, &brief));
     Bytes text = vm_symbol_text(vm, brief);
-    int n = snprintf(meta_name, sizeof meta_name, "%.*s class", (int)(text.len < 256 ? text.len : 256), text.data);
+    int n = snprintf(meta_name, sizeof meta_name, "%.*s class",
+                     (int)(text.len < 256 ? text.len : 256), text.data);
     STATUS_FORWARD(vm_intern(vm, (Bytes){meta_name, (size_t)n}, &meta_symbol));
     Class *c = class_slot_make(vm, index);
     Class *meta = c ? class_slot_make(vm, index + 1) : NULL;
@@ -197,14 +214,16 @@ static Status class_add(Vm *vm, Bytes name, uint32_t super, Class **out) {
     cell->name = symbol;
     cell->owner = CLASS_NONE;
     cell->defined = true;
-    atom_store_rel(&cell->value, value_class(index)); /* publishes the class to readers of the cell */
+    atom_store_rel(&cell->value,
+                   value_class(index)); /* publishes the class to readers of the cell */
     atom_store_rel(&use->cell, cell);
     atom_store_rel(&use->class_plus, index + 1);
     *out = c;
     return STATUS_OK;
 }
 
-static Status add_slots(Vm *vm, Class *c, const ClassSpec *spec, uint32_t fresh) {
+static Status add_slots(Vm *vm, Class *c, const ClassSpec *spec, uint32_t fresh)
+{
     uint32_t *names = vm_alloc(vm, (c->nown + fresh) * sizeof *names);
     if (!names) {
         return STATUS_NO_MEMORY;
@@ -230,7 +249,8 @@ static Status add_slots(Vm *vm, Class *c, const ClassSpec *spec, uint32_t fresh)
     return STATUS_OK;
 }
 
-static uint32_t count_fresh_slots(Vm *vm, const Class *c, const ClassSpec *spec) {
+static uint32_t count_fresh_slots(Vm *vm, const Class *c, const ClassSpec *spec)
+{
     uint32_t fresh = 0;
     for (uint32_t i = 0; i < spec->nslots; i++) {
         uint32_t symbol = symtab_lookup(vm->symtab, spec->slots[i].data, spec->slots[i].len);
@@ -245,7 +265,8 @@ static uint32_t count_fresh_slots(Vm *vm, const Class *c, const ClassSpec *spec)
 
 /* Q10: variables can be added while neither the class nor a subclass has instances, and while no
  * subclass has variables of its own (its methods address slots by number). */
-static bool may_add_slots(Vm *vm, const Class *c) {
+static bool may_add_slots(Vm *vm, const Class *c)
+{
     if (atom_load_rlx(&c->instantiated)) {
         return false;
     }
@@ -259,7 +280,8 @@ static bool may_add_slots(Vm *vm, const Class *c) {
     return true;
 }
 
-static void refresh_subclasses(Vm *vm, const Class *c) {
+static void refresh_subclasses(Vm *vm, const Class *c)
+{
     for (uint32_t i = 0; i < vm->nclasses; i += 2) {
         Class *sub = vm_class(vm, i);
         if (sub != c && class_inherits(vm, i, c->index)) {
@@ -269,7 +291,8 @@ static void refresh_subclasses(Vm *vm, const Class *c) {
     }
 }
 
-static Status add_class_vars(Vm *vm, Class *c, const ClassSpec *spec) {
+static Status add_class_vars(Vm *vm, Class *c, const ClassSpec *spec)
+{
     if (!spec->nclass_vars) {
         return STATUS_OK;
     }
@@ -304,7 +327,8 @@ static Status add_class_vars(Vm *vm, Class *c, const ClassSpec *spec) {
 }
 
 static Status class_reopen(Vm *vm, Class *c, const ClassSpec *spec, uint32_t super, char *error,
-                           size_t size) {
+                           size_t size)
+{
     Bytes name = spec->name;
     if (super != CLASS_NONE && c->super == CLASS_OBJECT && super != CLASS_OBJECT &&
         c->index >= CLASS_FIRST_FREE) {
@@ -314,10 +338,11 @@ static Status class_reopen(Vm *vm, Class *c, const ClassSpec *spec, uint32_t sup
             return STATUS_BAD_ARGUMENT;
         }
         if (vm_class(vm, super)->nslots && c->nown && c->methods && c->methods->count) {
-            vm_fail(error, size,
-                    "class %.*s: cannot change its superclass: its methods know where its variables "
-                    "are",
-                    (int)name.len, name.data);
+            vm_fail(
+                error, size,
+                "class %.*s: cannot change its superclass: its methods know where its variables "
+                "are",
+                (int)name.len, name.data);
             return STATUS_BAD_ARGUMENT;
         }
         if (class_inherits(vm, super, c->index)) {
@@ -355,7 +380,8 @@ static Status class_reopen(Vm *vm, Class *c, const ClassSpec *spec, uint32_t sup
     return STATUS_OK;
 }
 
-Status class_define(Vm *vm, const ClassSpec *spec, uint32_t *index, char *error, size_t size) {
+Status class_define(Vm *vm, const ClassSpec *spec, uint32_t *index, char *error, size_t size)
+{
     if (size) {
         error[0] = 0;
     }
@@ -372,7 +398,8 @@ Status class_define(Vm *vm, const ClassSpec *spec, uint32_t *index, char *error,
         c = vm_class(vm, found);
         status = class_reopen(vm, c, spec, super, error, size);
     } else if (super == CLASS_NONE) {
-        vm_fail(error, size, "class %.*s: superclass nil: a new class needs a superclass, write Object",
+        vm_fail(error, size,
+                "class %.*s: superclass nil: a new class needs a superclass, write Object",
                 (int)spec->name.len, spec->name.data);
         status = STATUS_BAD_ARGUMENT;
     } else if (spec->nslots && vm_class(vm, super)->shape == SHAPE_SPECIAL) {
@@ -420,14 +447,12 @@ static const struct {
 #undef CORE_CLASS
 };
 
-static ClassShape core_shape(uint32_t index) {
+static ClassShape core_shape(uint32_t index)
+{
     switch (index) {
-    case CLASS_ARRAY:
-        return SHAPE_INDEXED;
-    case CLASS_BYTE_ARRAY:
-        return SHAPE_BYTES;
-    case CLASS_WORD_ARRAY:
-        return SHAPE_WORDS;
+    case CLASS_ARRAY: return SHAPE_INDEXED;
+    case CLASS_BYTE_ARRAY: return SHAPE_BYTES;
+    case CLASS_WORD_ARRAY: return SHAPE_WORDS;
     case CLASS_UNDEFINED_OBJECT:
     case CLASS_TRUE:
     case CLASS_FALSE:
@@ -444,14 +469,13 @@ static ClassShape core_shape(uint32_t index) {
     case CLASS_METACLASS:
     case CLASS_CELL:
     case CLASS_WEAK_REFERENCE:
-    case CLASS_PROCESS:
-        return SHAPE_SPECIAL;
-    default:
-        return SHAPE_SLOTS;
+    case CLASS_PROCESS: return SHAPE_SPECIAL;
+    default: return SHAPE_SLOTS;
     }
 }
 
-Status vm_make_core_classes(Vm *vm) {
+Status vm_make_core_classes(Vm *vm)
+{
     for (uint32_t i = 0; i < sizeof core_classes / sizeof *core_classes; i++) {
         Class *c;
         Bytes name = {core_classes[i].name, strlen(core_classes[i].name)};
@@ -464,14 +488,15 @@ Status vm_make_core_classes(Vm *vm) {
 
 /* ---- method dictionaries ------------------------------------------------------------------ */
 
-static void free_dict(EpochEntry *entry, void *arg) {
+static void free_dict(EpochEntry *entry, void *arg)
+{
     MethodDict *dict = (MethodDict *)(void *)((char *)entry - offsetof(MethodDict, epoch));
-    env_free(((Vm *)arg)->env, dict,
-             sizeof *dict + dict->capacity * sizeof dict->entries[0]);
+    env_free(((Vm *)arg)->env, dict, sizeof *dict + dict->capacity * sizeof dict->entries[0]);
 }
 
 /* In place; there is room. */
-static void dict_insert(MethodDict *dict, uint32_t selector, Code *code) {
+static void dict_insert(MethodDict *dict, uint32_t selector, Code *code)
+{
     uint32_t mask = dict->capacity - 1;
     uint32_t i = dict_slot(selector, mask);
     while (dict->entries[i].selector && dict->entries[i].selector != selector) {
@@ -486,7 +511,8 @@ static void dict_insert(MethodDict *dict, uint32_t selector, Code *code) {
     }
 }
 
-static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *code) {
+static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *code)
+{
     MethodDict *dict = c->methods;
     if (!dict || (dict->count + 1) * 4 > dict->capacity * 3) {
         uint32_t capacity = dict ? dict->capacity * 2 : 8;
@@ -515,13 +541,13 @@ static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *co
 /* ---- invalidation ------------------------------------------------------------------------- */
 
 static const uint32_t special_selectors[] = {
-    SYM_PLUS,    SYM_MINUS,     SYM_TIMES,   SYM_DIVIDE,  SYM_IDIVIDE, SYM_MODULO,
-    SYM_LESS,    SYM_GREATER,   SYM_LESS_EQ, SYM_GREATER_EQ, SYM_EQUAL, SYM_NOT_EQUAL,
-    SYM_BIT_AND, SYM_BIT_OR,    SYM_BIT_XOR, SYM_BIT_SHIFT, SYM_AT,    SYM_AT_PUT,
-    SYM_IS_NIL,  SYM_NOT_NIL,   SYM_NOT,     SYM_SIZE,    SYM_VALUE,   SYM_VALUE1,
-    SYM_VALUE2,  SYM_VALUE3,    SYM_VALUE4};
+    SYM_PLUS,    SYM_MINUS,     SYM_TIMES,      SYM_DIVIDE, SYM_IDIVIDE,   SYM_MODULO,  SYM_LESS,
+    SYM_GREATER, SYM_LESS_EQ,   SYM_GREATER_EQ, SYM_EQUAL,  SYM_NOT_EQUAL, SYM_BIT_AND, SYM_BIT_OR,
+    SYM_BIT_XOR, SYM_BIT_SHIFT, SYM_AT,         SYM_AT_PUT, SYM_IS_NIL,    SYM_NOT_NIL, SYM_NOT,
+    SYM_SIZE,    SYM_VALUE,     SYM_VALUE1,     SYM_VALUE2, SYM_VALUE3,    SYM_VALUE4};
 
-bool vm_selector_is_special(uint32_t symbol) {
+bool vm_selector_is_special(uint32_t symbol)
+{
     for (size_t i = 0; i < sizeof special_selectors / sizeof *special_selectors; i++) {
         if (special_selectors[i] == symbol) {
             return true;
@@ -531,12 +557,14 @@ bool vm_selector_is_special(uint32_t symbol) {
 }
 
 /* Would the inline fast paths of the loop now miss this method? */
-static bool breaks_fast_paths(const Vm *vm, const Code *code) {
+static bool breaks_fast_paths(const Vm *vm, const Code *code)
+{
     if (!vm_selector_is_special(code->selector)) {
         return false;
     }
     if (code->selector == SYM_IS_NIL || code->selector == SYM_NOT_NIL) {
-        return vm->boot_done || (code->owner != CLASS_OBJECT && code->owner != CLASS_UNDEFINED_OBJECT);
+        return vm->boot_done ||
+               (code->owner != CLASS_OBJECT && code->owner != CLASS_UNDEFINED_OBJECT);
     }
     return vm->boot_done && code->owner < CLASS_FIRST_FREE;
 }
@@ -549,17 +577,20 @@ typedef struct IcTable {
     InlineCache entries[] __attribute__((aligned(32)));
 } IcTable;
 
-static IcTable *ic_table_of(const Code *code) {
+static IcTable *ic_table_of(const Code *code)
+{
     return (IcTable *)(void *)((char *)code->ics - offsetof(IcTable, entries));
 }
 
-static void free_ics(EpochEntry *entry, void *arg) {
+static void free_ics(EpochEntry *entry, void *arg)
+{
     IcTable *t = (IcTable *)(void *)((char *)entry - offsetof(IcTable, epoch));
     env_free(((Vm *)arg)->env, t, sizeof *t + t->n * sizeof(InlineCache));
 }
 
 /* An empty table; `selectors` NULL takes those of the present one. NULL when memory is out. */
-static IcTable *ic_table_new(Vm *vm, Code *code, const uint32_t *selectors) {
+static IcTable *ic_table_new(Vm *vm, Code *code, const uint32_t *selectors)
+{
     IcTable *t = env_alloc(vm->env, sizeof *t + code->nics * sizeof(InlineCache));
     if (!t) {
         return NULL;
@@ -574,7 +605,8 @@ static IcTable *ic_table_new(Vm *vm, Code *code, const uint32_t *selectors) {
     return t;
 }
 
-Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors) {
+Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors)
+{
     if (!code->nics) {
         code->ics = NULL;
         return STATUS_OK;
@@ -588,7 +620,8 @@ Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors) {
     return STATUS_OK;
 }
 
-void code_free_caches(Vm *vm, Code *code) {
+void code_free_caches(Vm *vm, Code *code)
+{
     if (code->ics) {
         free_ics(&ic_table_of(code)->epoch, vm);
         code->ics = NULL;
@@ -596,7 +629,8 @@ void code_free_caches(Vm *vm, Code *code) {
 }
 
 /* Has the code a cache for one of the selectors? While nothing runs (boot), one that is used. */
-static bool caches_any(const Vm *vm, const Code *code, const uint64_t *filter) {
+static bool caches_any(const Vm *vm, const Code *code, const uint64_t *filter)
+{
     for (uint32_t i = 0; i < code->nics; i++) {
         const InlineCache *ic = &code->ics[i];
         uint32_t bit = ic->selector & 1023;
@@ -610,7 +644,8 @@ static bool caches_any(const Vm *vm, const Code *code, const uint64_t *filter) {
     return false;
 }
 
-static void drop_tables(Vm *vm, IcTable *t) {
+static void drop_tables(Vm *vm, IcTable *t)
+{
     while (t) {
         IcTable *next = t->next;
         free_ics(&t->epoch, vm);
@@ -619,7 +654,8 @@ static void drop_tables(Vm *vm, IcTable *t) {
 }
 
 /* Empty tables for all code that may have cached one of the selectors in the filter. */
-static Status make_tables(Vm *vm, const uint64_t *filter, IcTable **out) {
+static Status make_tables(Vm *vm, const uint64_t *filter, IcTable **out)
+{
     IcTable *list = NULL;
     for (Code *code = vm->all_code; code; code = code->next) {
         if (code->nics && caches_any(vm, code, filter)) {
@@ -636,7 +672,8 @@ static Status make_tables(Vm *vm, const uint64_t *filter, IcTable **out) {
     return STATUS_OK;
 }
 
-static void replace_tables(Vm *vm, VmLocal *l, IcTable *t) {
+static void replace_tables(Vm *vm, VmLocal *l, IcTable *t)
+{
 #ifdef MAGGIE_MUTANT_CLASSES_STALE_IC
     drop_tables(vm, t);
     return;
@@ -652,7 +689,8 @@ static void replace_tables(Vm *vm, VmLocal *l, IcTable *t) {
 /* Order: dictionaries, then the version, then the empty tables. A scheduler that fills an entry has
  * compared the version after it got the table (send_miss): with a new table it looks the method up
  * anew, with an old one it fills what is thrown away. */
-Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n) {
+Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n)
+{
     uint64_t filter[16] = {0};
     bool slow = false;
     IcTable *tables;
@@ -687,7 +725,8 @@ Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n) {
 
 Status method_install(Vm *vm, VmLocal *l, Code *code) { return methods_install(vm, l, &code, 1); }
 
-void vm_free_dicts(Vm *vm) {
+void vm_free_dicts(Vm *vm)
+{
     for (uint32_t i = 0; i < vm->nclasses; i++) {
         MethodDict *dict = vm_class(vm, i)->methods;
         if (dict) {

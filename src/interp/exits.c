@@ -2,8 +2,8 @@
 /* exits.c - delivering exit signals to running code, and primitives that left for a dirty thread.
  *
  * An exit is delivered at a safepoint by pushing, above everything live, a call of
- * `Process class>>_terminate: reason`, which runs the pending ensure: blocks (for a bounded time) and
- * ends the process. kill skips that.
+ * `Process class>>_terminate: reason`, which runs the pending ensure: blocks (for a bounded time)
+ * and ends the process. kill skips that.
  * Threads: by the owner of the process; dirty_done on a dirty thread. */
 #include "class.h"
 #include "dirty.h"
@@ -16,8 +16,9 @@
 /* Time the ensure: blocks of a terminating process may take altogether. */
 #define EXIT_ENSURE_NS UINT64_C(5000000000)
 
-/* Kills a process that is still unwinding when it expires. Lives on its own: the process may be long
- * dead by then. Linked in Vm.exit_timers (under outside_lock) so that a VM that stops first frees it. */
+/* Kills a process that is still unwinding when it expires. Lives on its own: the process may be
+ * long dead by then. Linked in Vm.exit_timers (under outside_lock) so that a VM that stops first
+ * frees it. */
 typedef struct ExitTimer {
     Timer timer;
     Vm *vm;
@@ -25,7 +26,8 @@ typedef struct ExitTimer {
     struct ExitTimer *next, **link;
 } ExitTimer;
 
-static void exit_timer_free(ExitTimer *t) {
+static void exit_timer_free(ExitTimer *t)
+{
     Vm *vm = t->vm;
     lock_acquire(&vm->outside_lock);
     *t->link = t->next;
@@ -36,7 +38,8 @@ static void exit_timer_free(ExitTimer *t) {
     env_free(vm->env, t, sizeof *t);
 }
 
-static void exit_timer_fired(Timer *timer, Sched *sched) {
+static void exit_timer_fired(Timer *timer, Sched *sched)
+{
     ExitTimer *t = timer->arg;
     VmLocal *l = sched->user;
     /* a failure means that it is gone, which is all that is wanted */
@@ -46,7 +49,8 @@ static void exit_timer_fired(Timer *timer, Sched *sched) {
 }
 
 /* Without memory for the timer the blocks are not run at all. */
-static bool exit_timer_start(VmLocal *l, Process *p) {
+static bool exit_timer_start(VmLocal *l, Process *p)
+{
     Vm *vm = l->vm;
     ExitTimer *t = env_alloc(vm->env, sizeof *t);
     if (!t) {
@@ -67,14 +71,16 @@ static bool exit_timer_start(VmLocal *l, Process *p) {
     return true;
 }
 
-void vm_free_exit_timers(Vm *vm) {
+void vm_free_exit_timers(Vm *vm)
+{
     while (vm->exit_timers) {
         exit_timer_free(vm->exit_timers);
     }
 }
 
 /* Does anything on the stack want to run when the process unwinds? */
-static bool has_unwind_frames(Process *p) {
+static bool has_unwind_frames(Process *p)
+{
     FrameWalk w = frame_top(p);
     do {
         if (w.code->mark == CODE_MARK_ENSURE || w.code->mark == CODE_MARK_CURTAILED) {
@@ -84,7 +90,8 @@ static bool has_unwind_frames(Process *p) {
     return false;
 }
 
-bool interp_deliver_exit(VmLocal *l, Process *p) {
+bool interp_deliver_exit(VmLocal *l, Process *p)
+{
 #ifdef MAGGIE_MUTANT_EXITS_LOST
     if (p->wait == PROCESS_WAIT_RECEIVE) {
         p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
@@ -96,7 +103,8 @@ bool interp_deliver_exit(VmLocal *l, Process *p) {
         return false;
     }
     if (p->flags & PROCESS_F_TERMINATING) {
-        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING; /* already on its way; the first reason stays */
+        p->flags &=
+            (uint8_t)~PROCESS_F_EXIT_PENDING; /* already on its way; the first reason stays */
         return true;
     }
     /* #_interrupt (a shell's Ctrl-C) is no end: it becomes an exception where the process stands */
@@ -155,18 +163,21 @@ typedef struct DirtyCall {
     bool ran;       /* false: the node stopped before the job's turn */
 } DirtyCall;
 
-static void dirty_run(DirtyJob *job) {
+static void dirty_run(DirtyJob *job)
+{
     DirtyCall *d = job->arg;
     d->run(d->data);
 }
 
-static void dirty_free(DirtyCall *d) {
+static void dirty_free(DirtyCall *d)
+{
     d->free(d->data);
     env_free(d->vm->env, d, sizeof *d);
 }
 
 /* On the dirty thread. */
-static void dirty_done(DirtyJob *job, bool ran) {
+static void dirty_done(DirtyJob *job, bool ran)
+{
     DirtyCall *d = job->arg;
     Vm *vm = d->vm;
     Value pid = d->pid;
@@ -180,7 +191,8 @@ static void dirty_done(DirtyJob *job, bool ran) {
     vm_unpark(vm, pid); /* d belongs to the process now */
 }
 
-Status interp_start_dirty(VmLocal *l, Process *p) {
+Status interp_start_dirty(VmLocal *l, Process *p)
+{
     PrimCall *c = &l->call;
     ProcessExt *ext;
     DirtyCall *d = env_alloc(l->vm->env, sizeof *d);
@@ -210,13 +222,15 @@ Status interp_start_dirty(VmLocal *l, Process *p) {
     return status;
 }
 
-bool interp_dirty_pending(const Process *p) {
+bool interp_dirty_pending(const Process *p)
+{
     const DirtyCall *d = p->ext ? p->ext->dirty : NULL;
     /* acquire: pairs with the exchange in dirty_done, publishes the job's results */
     return d && atom_load_acq(&d->state) == DIRTY_RUNNING;
 }
 
-void interp_take_dirty(VmLocal *l, Process *p) {
+void interp_take_dirty(VmLocal *l, Process *p)
+{
     DirtyCall *d = p->ext ? p->ext->dirty : NULL;
     if (!d) {
         return;
@@ -228,14 +242,16 @@ void interp_take_dirty(VmLocal *l, Process *p) {
     env_free(d->vm->env, d, sizeof *d);
 }
 
-void interp_drop_dirty(VmLocal *l) {
+void interp_drop_dirty(VmLocal *l)
+{
     if (l->call.dirty_done && l->call.dirty_state) {
         l->call.dirty_free(l->call.dirty_state);
     }
     l->call.dirty_done = false;
 }
 
-void interp_abandon_dirty(Process *p) {
+void interp_abandon_dirty(Process *p)
+{
     DirtyCall *d = p->ext ? p->ext->dirty : NULL;
     if (!d) {
         return;

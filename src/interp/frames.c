@@ -3,11 +3,14 @@
  * Threads: by the owner of the process, state committed. */
 #include "interp_int.h"
 
-FrameWalk frame_top(Process *p) {
-    return (FrameWalk){.p = p, .code = p->code, .window = p->window, .pc = (const Instr *)p->pc, .more = true};
+FrameWalk frame_top(Process *p)
+{
+    return (FrameWalk){
+        .p = p, .code = p->code, .window = p->window, .pc = (const Instr *)p->pc, .more = true};
 }
 
-bool frame_up(FrameWalk *w) {
+bool frame_up(FrameWalk *w)
+{
     const Value *record = frame_regs(w) + w->code->nargs + 1;
     Code *caller = frame_caller_code(record[0]);
     if (!caller) {
@@ -20,7 +23,8 @@ bool frame_up(FrameWalk *w) {
     return true;
 }
 
-Code *interp_code_at(Process *p, size_t window) {
+Code *interp_code_at(Process *p, size_t window)
+{
     FrameWalk w = frame_top(p);
     while (w.window > window) {
         if (!frame_up(&w)) {
@@ -30,7 +34,8 @@ Code *interp_code_at(Process *p, size_t window) {
     return w.code;
 }
 
-HomeSearch interp_find_home(Process *p, Value token, size_t *window) {
+HomeSearch interp_find_home(Process *p, Value token, size_t *window)
+{
     FrameWalk w = frame_top(p);
     HomeSearch found = HOME_FOUND;
     if (token == HOME_TOKEN_DEAD) {
@@ -56,7 +61,8 @@ HomeSearch interp_find_home(Process *p, Value token, size_t *window) {
     }
 }
 
-uint32_t code_line_at(const Code *code, const Instr *pc, uint32_t *column) {
+uint32_t code_line_at(const Code *code, const Instr *pc, uint32_t *column)
+{
     uint32_t at = pc > code->instr ? (uint32_t)(pc - code->instr) - 1 : 0;
     uint32_t low = 0, high = code->nlines;
     while (low < high) {
@@ -79,12 +85,14 @@ uint32_t code_line_at(const Code *code, const Instr *pc, uint32_t *column) {
     return code->lines[low - 1].line;
 }
 
-size_t interp_base_words(const Code *block) {
+size_t interp_base_words(const Code *block)
+{
     return (size_t)block->nregs + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS;
 }
 
 /* Base record: no caller. */
-static void base_record(Process *p, Code *code, Value *regs) {
+static void base_record(Process *p, Code *code, Value *regs)
+{
     regs[code->nargs + 1] = frame_link(NULL, 0);
     regs[code->nargs + 2] = 0;
     p->window = (uint32_t)(regs - p->heap.lo);
@@ -94,7 +102,8 @@ static void base_record(Process *p, Code *code, Value *regs) {
     p->live = (uint32_t)code->nargs + 1 + FRAME_RECORD_WORDS + code->ncaps;
 }
 
-void interp_setup_block(Process *p, Value closure, unsigned argc, Value arg) {
+void interp_setup_block(Process *p, Value closure, unsigned argc, Value arg)
+{
     Object *block = obj_of(closure);
     Code *code = closure_code(block);
     Value *regs = p->heap.lo;
@@ -107,7 +116,8 @@ void interp_setup_block(Process *p, Value closure, unsigned argc, Value arg) {
            code->ncaps * sizeof(Value));
 }
 
-void interp_setup_code(Process *p, Code *code, Value receiver, unsigned argc, const Value *args) {
+void interp_setup_code(Process *p, Code *code, Value receiver, unsigned argc, const Value *args)
+{
     Value *regs = p->heap.lo;
     regs[0] = receiver;
     for (unsigned i = 0; i < code->nargs; i++) {

@@ -5,8 +5,8 @@
  * (window, pc, code, live) before anything that may collect, inspect or leave. After a collection
  * only R has to be recomputed, from p->heap.lo and p->window.
  *
- * A call that cannot go on now (slice used up, stack full, memory short, primitive waits) is kept as
- * p->pending: callee, window and argument count; receiver and arguments stay in their registers,
+ * A call that cannot go on now (slice used up, stack full, memory short, primitive waits) is kept
+ * as p->pending: callee, window and argument count; receiver and arguments stay in their registers,
  * below the live height. Entering it again is the same code as entering it the first time, so a
  * rewritten send (perform:, doesNotUnderstand:, fallback) is never evaluated twice.
  *
@@ -27,7 +27,8 @@
 /* What the loop ended with. */
 typedef enum { LOOP_YIELD, LOOP_PARK, LOOP_DONE } LoopEnd;
 
-static inline uint32_t class_of(Value v) {
+static inline uint32_t class_of(Value v)
+{
     if (LIKELY(v >> VALUE_TAG_SHIFT == 0)) {
         return obj_class(obj_of(v));
     }
@@ -35,22 +36,25 @@ static inline uint32_t class_of(Value v) {
 }
 
 /* Double of an int or float value. */
-static inline double as_double(Value v) {
+static inline double as_double(Value v)
+{
     return value_is_int(v) ? (double)value_as_int(v) : value_as_float(v);
 }
 static inline bool is_number(Value v) { return value_is_int(v) || value_is_float(v); }
 
 /* Decoding without a test, and encoding of what is no NaN; on x86-64 in the vector unit. */
-static inline double float_decode(Value v) {
+static inline double float_decode(Value v)
+{
 #if defined(__SSE2__)
     __m128i bits = _mm_cvtsi64_si128((int64_t)v);
-    return _mm_cvtsd_f64(_mm_castsi128_pd(
-        _mm_sub_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET))));
+    return _mm_cvtsd_f64(
+        _mm_castsi128_pd(_mm_sub_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET))));
 #else
     return value_as_float(v);
 #endif
 }
-static inline Value float_encode(double d) {
+static inline Value float_encode(double d)
+{
 #if defined(__SSE2__)
     __m128i bits = _mm_castpd_si128(_mm_set_sd(d));
     return (Value)_mm_cvtsi128_si64(
@@ -62,16 +66,18 @@ static inline Value float_encode(double d) {
 #endif
 }
 
-/* Writes another form over the instruction just fetched (`ins`, before pc). All schedulers share the
- * word and both forms mean the same, so it does not matter who sees which. */
-static inline void quicken(const Instr *pc, Instr ins, Opcode op) {
+/* Writes another form over the instruction just fetched (`ins`, before pc). All schedulers share
+ * the word and both forms mean the same, so it does not matter who sees which. */
+static inline void quicken(const Instr *pc, Instr ins, Opcode op)
+{
     Instr *at = (Instr *)(uintptr_t)(pc - 1);
     /* relaxed: the word stands for itself; FETCH reads it the same way */
     atom_store_rlx(at, (ins & ~(Instr)0xFF) | (Instr)op);
 }
 
 /* Second entry, then the scheduler's cache, then the class chain; fills a free entry. */
-static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, uint32_t cls) {
+static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, uint32_t cls)
+{
     /* acquire: pairs with the release of the class word in ic_fill, publishes the target */
     if (atom_load_acq(&ic->cls1) == cls) {
         return atom_load_rlx(&ic->target1); /* ordered by the acquire above */
@@ -147,10 +153,11 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     } while (0)
 
 /* Every word that is no float decodes to a NaN (the offset moves pointers, integers and the other
- * immediates into the NaN range), so the float path needs no tag tests: it computes, and a result that
- * is a NaN (or an unordered comparison) tells that an operand was no float, or a NaN. */
+ * immediates into the NaN range), so the float path needs no tag tests: it computes, and a result
+ * that is a NaN (or an unordered comparison) tells that an operand was no float, or a NaN. */
 #define ARITH_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                     \
-    L_##NAME : {                                                                                   \
+    L_##NAME:                                                                                      \
+    {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16; /* B and C in fewer steps */                            \
         Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
         if ((a & b) >= int_tag) {                                                                  \
@@ -177,7 +184,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }
 /* The quick form: no integer test first. Anything but two Floats turns the site back. */
 #define FLOAT_CASE(NAME, FLOAT_EXPR)                                                               \
-    L_##NAME##F : {                                                                                \
+    L_##NAME##F:                                                                                   \
+    {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]), z = (FLOAT_EXPR);     \
         if (LIKELY(z == z)) {                                                                      \
@@ -188,7 +196,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         goto L_##NAME;                                                                             \
     }
 #define FLOAT_COMPARE_CASE(NAME, OPERATOR)                                                         \
-    L_##NAME##JF : {                                                                               \
+    L_##NAME##JF:                                                                                  \
+    {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]);                       \
         if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
@@ -199,7 +208,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         NEXT;                                                                                      \
     }
 #define ARITHK_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                    \
-    L_##NAME : {                                                                                   \
+    L_##NAME:                                                                                      \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         int64_t k = CK;                                                                            \
         if (LIKELY(a >= int_tag)) {                                                                \
@@ -217,7 +227,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }
 /* Comparisons: biased integers compare as unsigned words. */
 #define COMPARE_CASE(NAME, OPERATOR)                                                               \
-    L_##NAME : {                                                                                   \
+    L_##NAME:                                                                                      \
+    {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
         if ((a & b) >= int_tag) {                                                                  \
@@ -235,7 +246,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         R[A] = value_bool(x OPERATOR y);                                                           \
         NEXT;                                                                                      \
     }                                                                                              \
-    L_##NAME##J : {                                                                                \
+    L_##NAME##J:                                                                                   \
+    {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
         if ((a & b) >= int_tag) {                                                                  \
@@ -255,7 +267,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
         NEXT;                                                                                      \
     }                                                                                              \
-    L_##NAME##K : {                                                                                \
+    L_##NAME##K:                                                                                   \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         if (LIKELY(a >= int_tag)) {                                                                \
             R[A] = value_bool(a OPERATOR value_int(CK));                                           \
@@ -267,7 +280,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         }                                                                                          \
         SLOW_CONSTANT();                                                                           \
     }                                                                                              \
-    L_##NAME##KJ : {                                                                               \
+    L_##NAME##KJ:                                                                                  \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         if (LIKELY(a >= int_tag)) {                                                                \
             pc += (a OPERATOR value_int(CK)) ? 1 : 1 + instr_jump(*pc);                            \
@@ -282,7 +296,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
 /* = and ~= without a send: every left side but a heap object compares as a word (L7: 3 = 3.0 is
  * false), Floats by IEEE. NEGATE is 0 or 1. */
 #define EQUAL_CASE(NAME, NEGATE)                                                                   \
-    L_##NAME : {                                                                                   \
+    L_##NAME:                                                                                      \
+    {                                                                                              \
         Value a = R[B], b = R[C];                                                                  \
         if (UNLIKELY(value_is_ptr(a))) {                                                           \
             SLOW_BINARY();                                                                         \
@@ -290,7 +305,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         R[A] = value_bool(words_equal(a, b) != NEGATE);                                            \
         NEXT;                                                                                      \
     }                                                                                              \
-    L_##NAME##J : {                                                                                \
+    L_##NAME##J:                                                                                   \
+    {                                                                                              \
         Value a = R[B], b = R[C];                                                                  \
         if (UNLIKELY(value_is_ptr(a))) {                                                           \
             SLOW_BINARY();                                                                         \
@@ -298,7 +314,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         pc += (words_equal(a, b) != NEGATE) ? 1 : 1 + instr_jump(*pc);                             \
         NEXT;                                                                                      \
     }                                                                                              \
-    L_##NAME##K : {                                                                                \
+    L_##NAME##K:                                                                                   \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         if (UNLIKELY(value_is_ptr(a))) {                                                           \
             SLOW_CONSTANT();                                                                       \
@@ -306,7 +323,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         R[A] = value_bool((a == value_int(CK)) != NEGATE);                                         \
         NEXT;                                                                                      \
     }                                                                                              \
-    L_##NAME##KJ : {                                                                               \
+    L_##NAME##KJ:                                                                                  \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         if (UNLIKELY(value_is_ptr(a))) {                                                           \
             SLOW_CONSTANT();                                                                       \
@@ -316,25 +334,29 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }
 /* Unary tests that only a redefinition (non-pristine) could make a send. */
 #define TEST_CASE(NAME, EXPR)                                                                      \
-    L_##NAME : {                                                                                   \
+    L_##NAME:                                                                                      \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         R[A] = value_bool(EXPR);                                                                   \
         NEXT;                                                                                      \
     }                                                                                              \
-    L_##NAME##J : {                                                                                \
+    L_##NAME##J:                                                                                   \
+    {                                                                                              \
         Value a = R[B];                                                                            \
         pc += (EXPR) ? 1 : 1 + instr_jump(*pc);                                                    \
         NEXT;                                                                                      \
     }
 
-static inline bool words_equal(Value a, Value b) {
+static inline bool words_equal(Value a, Value b)
+{
     if (value_is_float(a) && value_is_float(b)) {
         return value_as_float(a) == value_as_float(b);
     }
     return a == b;
 }
 
-static inline Value int_multiply(Value a, Value b) {
+static inline Value int_multiply(Value a, Value b)
+{
     int64_t r;
     if (__builtin_mul_overflow(value_as_int(a), value_as_int(b), &r) || !value_int_fits(r)) {
         return 0;
@@ -342,20 +364,24 @@ static inline Value int_multiply(Value a, Value b) {
     return value_int(r);
 }
 /* The following answer 0 (not an integer word) where only the full primitive knows what to do. */
-static inline Value int_divide(int64_t a, int64_t b) {
+static inline Value int_divide(int64_t a, int64_t b)
+{
     return b == 0 || b == -1 ? 0 : value_int(a / b);
 }
-static inline Value int_floor_divide(int64_t a, int64_t b) {
+static inline Value int_floor_divide(int64_t a, int64_t b)
+{
     if (b == 0 || b == -1) {
         return 0;
     }
     int64_t q = a / b;
     return value_int(q - (a % b != 0 && (a < 0) != (b < 0)));
 }
-static inline Value int_remainder(int64_t a, int64_t b) {
+static inline Value int_remainder(int64_t a, int64_t b)
+{
     return b == 0 ? 0 : value_int(b == -1 ? 0 : a % b);
 }
-static inline Value int_shift(int64_t a, int64_t n) {
+static inline Value int_shift(int64_t a, int64_t n)
+{
     if (n < 0) {
         return value_int(n < -63 ? (a < 0 ? -1 : 0) : a >> -n);
     }
@@ -370,7 +396,8 @@ static inline Value int_shift(int64_t a, int64_t n) {
 }
 
 /* Element of an exact Array, or of an ASCII short string; VALUE_NONE when it takes a send. */
-static inline Value fast_at(Value a, Value b) {
+static inline Value fast_at(Value a, Value b)
+{
     if (UNLIKELY(a >> VALUE_TAG_SHIFT != 0 || !value_is_int(b))) {
         return VALUE_NONE;
     }
@@ -393,7 +420,8 @@ static inline Value fast_at(Value a, Value b) {
 }
 
 /* array at: index put: v, on an exact Array that may be written inline. */
-static inline bool fast_at_put(Heap *heap, Value array, Value at, Value v) {
+static inline bool fast_at_put(Heap *heap, Value array, Value at, Value v)
+{
     if (UNLIKELY(array >> VALUE_TAG_SHIFT != 0 || !value_is_int(at))) {
         return false;
     }
@@ -409,7 +437,8 @@ static inline bool fast_at_put(Heap *heap, Value array, Value at, Value v) {
     return index < o->words[0] && heap_store(heap, o, o->words + 1 + index, v);
 }
 
-static inline Value fast_size(Value a) {
+static inline Value fast_size(Value a)
+{
     if (UNLIKELY(a >> VALUE_TAG_SHIFT != 0)) {
         return VALUE_NONE;
     }
@@ -425,7 +454,8 @@ static inline Value fast_size(Value a) {
 
 /* The loop. Two dispatch tables: in the second the operators that could be inlined always send,
  * because somebody redefined one of them for a built-in class. */
-static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched) {
+static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched)
+{
     static const void *const fast_table[] = {
 #define OP(name, form, help) &&L_##name,
 #include "opcodes.def"
@@ -533,7 +563,7 @@ L_NILS:
 L_LDLIT:
     R[A] = code->literals[D];
     NEXT;
-L_LITARR: {
+L_LITARR : {
     size_t need = interp_copy_literal(l, p, code->literals[D], STACK_END, &v);
     if (UNLIKELY(need)) {
         COLLECT(need, C);
@@ -541,7 +571,7 @@ L_LITARR: {
     R[A] = v;
     NEXT;
 }
-L_GETGLOBAL: {
+L_GETGLOBAL : {
     Cell *cell = code->globals[D];
     /* acquire: pairs with the release in cell_set, publishes the frozen graph */
     v = atom_load_acq(&cell->value);
@@ -566,7 +596,7 @@ L_GETGLOBAL: {
     R[A] = v;
     NEXT;
 }
-L_SETGLOBAL: {
+L_SETGLOBAL : {
     Cell *cell = code->globals[D];
     Value culprit = VALUE_NIL;
     nb = R + C;
@@ -594,7 +624,7 @@ L_SETGLOBAL: {
 L_GETF:
     R[A] = obj_of(R[B])->words[D];
     NEXT;
-L_SETF: {
+L_SETF : {
     Object *o = obj_of(R[A]);
     if (UNLIKELY(!heap_store(&p->heap, o, o->words + D, R[B]))) {
         nb = R + C;
@@ -603,7 +633,7 @@ L_SETF: {
     }
     NEXT;
 }
-L_MKCELL: {
+L_MKCELL : {
     Object *o = heap_try_alloc(&p->heap, STACK_END, 2);
     if (UNLIKELY(!o)) {
         COLLECT(2, C);
@@ -616,7 +646,7 @@ L_MKCELL: {
 L_GETCELL:
     R[A] = obj_of(R[B])->words[0];
     NEXT;
-L_SETCELL: {
+L_SETCELL : {
     Object *o = obj_of(R[A]);
 #ifdef MAGGIE_MUTANT_INTERP_CELL_STORE
     o->words[0] = R[B];
@@ -642,7 +672,7 @@ L_LOOP:
     }
     pc += instr_jump(ins);
     NEXT;
-L_FORLOOP: {
+L_FORLOOP : {
     Value next = R[A] + (uint64_t)(int64_t)CK;
     Value limit = R[A + 1];
     R[A] = next >= VALUE_INT_TAG ? next : limit;
@@ -727,7 +757,7 @@ L_SENDREG:
     argc = D >> 24;
     ic = ics + instr_ic(ins);
     goto send;
-L_PUTAT: {
+L_PUTAT : {
     unsigned value_register = D >> 16 & 0xFF;
     if (LIKELY(fast_at_put(&p->heap, R[B], R[C], R[value_register]))) {
         R[A] = R[value_register];
@@ -781,7 +811,7 @@ enter:
     }
     NEXT;
 
-L_SENDSUPER: {
+L_SENDSUPER : {
     nb = R + B;
     argc = C;
     /* keyed by the class above the defining one, so the entry is the same for every receiver */
@@ -799,10 +829,11 @@ L_SENDSUPER: {
     }
     goto enter;
 }
-L_TAILSELF: {
+L_TAILSELF : {
     ic = ics + D;
     cls = class_of(R[0]);
-    m = LIKELY(atom_load_acq(&ic->cls0) == cls) ? atom_load_rlx(&ic->target0) : send_miss(l, ic, cls);
+    m = LIKELY(atom_load_acq(&ic->cls0) == cls) ? atom_load_rlx(&ic->target0)
+                                                : send_miss(l, ic, cls);
     if (UNLIKELY(m != code)) {
         NEXT; /* the SENDSELF that follows */
     }
@@ -827,7 +858,7 @@ enter_special:
     }
     goto call_primitive;
 
-enter_block: {
+enter_block : {
     if (UNLIKELY(nb + m->nregs + HEAP_STACK_RED_ZONE > p->heap.hp)) {
         goto grow_stack;
     }
@@ -853,7 +884,7 @@ enter_block: {
     NEXT;
 }
 
-not_understood: {
+not_understood : {
     /* arguments become a Message, doesNotUnderstand: the selector */
     size_t need = 3 + 1 + argc;
     Object *message = heap_try_alloc(&p->heap, STACK_END, need);
@@ -915,7 +946,7 @@ L_RETSELF:
     goto do_return;
 L_RET:
     v = R[A];
-do_return: {
+do_return : {
     const Value *record = R + code->nargs + 1;
     Value link = record[0];
     pc = (const Instr *)(uintptr_t)record[1];
@@ -933,7 +964,7 @@ do_return: {
 L_HOMETOKEN:
     R[A] = HOME_TOKEN_FIRST + p->serial++;
     NEXT;
-L_NLR: {
+L_NLR : {
     COMMIT();
     size_t home;
     switch (interp_find_home(p, R[B], &home)) {
@@ -955,8 +986,7 @@ L_NLR: {
         argc = 2;
         m = vm_lookup_cached(l, CLASS_BLOCK, SYM_UNWIND_RETURN);
         goto enter;
-    case HOME_GONE:
-        break;
+    case HOME_GONE: break;
     }
     nb = R + C;
     v = R[A];
@@ -968,7 +998,7 @@ L_NLR: {
 }
 
     /* ---- construction ---- */
-L_MKBLK: {
+L_MKBLK : {
     Code *block = code->blocks[D];
     unsigned n = block->ncaps;
     Object *o = heap_try_alloc(&p->heap, STACK_END, 2 + (size_t)n);
@@ -984,7 +1014,7 @@ L_MKBLK: {
     R[A] = value_ptr(o);
     NEXT;
 }
-L_MKARR: {
+L_MKARR : {
     unsigned n = C;
     Object *o = heap_try_alloc(&p->heap, STACK_END, 1 + (size_t)n);
     if (UNLIKELY(!o)) {
@@ -995,10 +1025,11 @@ L_MKARR: {
     R[A] = value_ptr(o);
     NEXT;
 }
-L_NEWARR: {
+L_NEWARR : {
     Object *o;
     COMMIT();
-    Status status = heap_try_new(&p->heap, &l->actor.heap, STACK_END, CLASS_ARRAY, OBJ_SLOTS, 0, D, &o);
+    Status status =
+        heap_try_new(&p->heap, &l->actor.heap, STACK_END, CLASS_ARRAY, OBJ_SLOTS, 0, D, &o);
     if (UNLIKELY(status != STATUS_OK)) {
         if (status == STATUS_HEAP_LIMIT || status == STATUS_NO_MEMORY) {
             interp_end_for(p, status);
@@ -1017,7 +1048,7 @@ L_NEWARR: {
 L_GETI:
     R[A] = obj_slots(obj_of(R[B]))[D];
     NEXT;
-L_PUTI: {
+L_PUTI : {
     Object *o = obj_of(R[A]);
     if (UNLIKELY(!heap_store(&p->heap, o, obj_slots(o) + D, R[B]))) {
         nb = R + C;
@@ -1030,11 +1061,11 @@ L_PUTI: {
     /* ---- arithmetic ---- */
     ARITH_CASE(ADD, a + (b - VALUE_INT_BIAS), x + y)
     ARITH_CASE(SUB, a - (b - VALUE_INT_BIAS), x - y)
-    ARITH_CASE(MUL, int_multiply(a, b), x *y)
+    ARITH_CASE(MUL, int_multiply(a, b), x * y)
     ARITH_CASE(DIV, int_divide(value_as_int(a), value_as_int(b)), x / y)
     FLOAT_CASE(ADD, x + y)
     FLOAT_CASE(SUB, x - y)
-    FLOAT_CASE(MUL, x *y)
+    FLOAT_CASE(MUL, x * y)
     FLOAT_CASE(DIV, x / y)
     FLOAT_COMPARE_CASE(LT, <)
     FLOAT_COMPARE_CASE(GT, >)
@@ -1042,8 +1073,8 @@ L_PUTI: {
     FLOAT_COMPARE_CASE(GE, >=)
     ARITHK_CASE(ADDK, a + (uint64_t)k, x + y)
     ARITHK_CASE(SUBK, a - (uint64_t)k, x - y)
-    ARITHK_CASE(MULK, int_multiply(a, value_int(k)), x *y)
-L_IDIV: {
+    ARITHK_CASE(MULK, int_multiply(a, value_int(k)), x * y)
+L_IDIV : {
     Value a = R[B], b = R[C];
     if (LIKELY(value_both_int(a, b)) &&
         (v = int_floor_divide(value_as_int(a), value_as_int(b))) != 0) {
@@ -1052,7 +1083,7 @@ L_IDIV: {
     }
     SLOW_BINARY();
 }
-L_MOD: {
+L_MOD : {
     Value a = R[B], b = R[C];
     if (LIKELY(value_both_int(a, b)) &&
         (v = int_remainder(value_as_int(a), value_as_int(b))) != 0) {
@@ -1061,7 +1092,7 @@ L_MOD: {
     }
     SLOW_BINARY();
 }
-L_IDIVK: {
+L_IDIVK : {
     Value a = R[B];
     if (LIKELY(value_is_int(a)) && (v = int_floor_divide(value_as_int(a), CK)) != 0) {
         R[A] = v;
@@ -1069,7 +1100,7 @@ L_IDIVK: {
     }
     SLOW_CONSTANT();
 }
-L_MODK: {
+L_MODK : {
     Value a = R[B];
     if (LIKELY(value_is_int(a)) && (v = int_remainder(value_as_int(a), CK)) != 0) {
         R[A] = v;
@@ -1077,7 +1108,7 @@ L_MODK: {
     }
     SLOW_CONSTANT();
 }
-L_BITAND: {
+L_BITAND : {
     Value a = R[B], b = R[C];
     if (LIKELY(value_both_int(a, b))) {
         R[A] = value_int(value_as_int(a) & value_as_int(b));
@@ -1085,7 +1116,7 @@ L_BITAND: {
     }
     SLOW_BINARY();
 }
-L_BITOR: {
+L_BITOR : {
     Value a = R[B], b = R[C];
     if (LIKELY(value_both_int(a, b))) {
         R[A] = value_int(value_as_int(a) | value_as_int(b));
@@ -1093,7 +1124,7 @@ L_BITOR: {
     }
     SLOW_BINARY();
 }
-L_BITXOR: {
+L_BITXOR : {
     Value a = R[B], b = R[C];
     if (LIKELY(value_both_int(a, b))) {
         R[A] = value_int(value_as_int(a) ^ value_as_int(b));
@@ -1101,7 +1132,7 @@ L_BITXOR: {
     }
     SLOW_BINARY();
 }
-L_BITANDK: {
+L_BITANDK : {
     Value a = R[B];
     if (LIKELY(value_is_int(a))) {
         R[A] = value_int(value_as_int(a) & CK);
@@ -1109,7 +1140,7 @@ L_BITANDK: {
     }
     SLOW_CONSTANT();
 }
-L_BITSHIFT: {
+L_BITSHIFT : {
     Value a = R[B], b = R[C];
     if (LIKELY(value_both_int(a, b)) && (v = int_shift(value_as_int(a), value_as_int(b))) != 0) {
         R[A] = v;
@@ -1157,7 +1188,7 @@ L_SAMEJ:
     NEXT;
 
     /* ---- primitives ---- */
-call_primitive: {
+call_primitive : {
     PrimCall *c = &l->call;
 #ifndef MAGGIE_MUTANT_INTERP_NO_AUTHORITY
     if (UNLIKELY(m->authority & ~p->domain->rights)) {
@@ -1290,9 +1321,7 @@ again:
         COMMIT();
         sched->reds = (int32_t)c->reductions;
         return LOOP_PARK;
-    case PRIM_EXIT:
-        COMMIT();
-        goto ended;
+    case PRIM_EXIT: COMMIT(); goto ended;
     }
     __builtin_unreachable();
 }
@@ -1309,7 +1338,7 @@ collect_again:
     pc++;
     AGAIN;
 
-grow_stack: {
+grow_stack : {
     /* receiver and arguments of the callee stay live; then enter again */
     ptrdiff_t base = nb - R;
     COMMIT();
@@ -1328,8 +1357,7 @@ grow_stack: {
         argc = 0;
         m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
         goto enter;
-    case STACK_EXHAUSTED:
-        goto ended;
+    case STACK_EXHAUSTED: goto ended;
     }
     __builtin_unreachable();
 }
@@ -1348,13 +1376,15 @@ ended:
     return LOOP_DONE;
 }
 
-static TaskVerdict end_process(VmLocal *l, Process *p) {
+static TaskVerdict end_process(VmLocal *l, Process *p)
+{
     interp_abandon_dirty(p);
     process_exit(&l->actor, p);
     return TASK_DONE;
 }
 
-TaskVerdict interp_run(Task *task, Sched *sched) {
+TaskVerdict interp_run(Task *task, Sched *sched)
+{
     Process *p = (Process *)(void *)((char *)task - offsetof(Process, task));
     VmLocal *l = sched->user;
     for (;;) {
@@ -1376,10 +1406,8 @@ TaskVerdict interp_run(Task *task, Sched *sched) {
         }
         p->wait = PROCESS_WAIT_NOTHING;
         switch (run_loop(l, p, sched)) {
-        case LOOP_YIELD:
-            return TASK_YIELD;
-        case LOOP_DONE:
-            return end_process(l, p);
+        case LOOP_YIELD: return TASK_YIELD;
+        case LOOP_DONE: return end_process(l, p);
         case LOOP_PARK:
             if (l->call.dirty_run) {
                 if (interp_start_dirty(l, p) != STATUS_OK) {

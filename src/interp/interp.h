@@ -7,17 +7,17 @@
 #include "frame.h"
 #include "vm.h"
 
-/* Beyond the stack budget StackOverflow is signalled, and its handlers have at least one of these (M7).
- * The overflow is noticed when the block is full, up to a nursery, that is two of them, too late. The
- * fourth is for the last growth. */
+/* Beyond the stack budget StackOverflow is signalled, and its handlers have at least one of these
+ * (M7). The overflow is noticed when the block is full, up to a nursery, that is two of them, too
+ * late. The fourth is for the last growth. */
 #define INTERP_STACK_RESERVE_BYTES ((size_t)256 * 1024)
 #define INTERP_STACK_RESERVES 4
 
 /* The Task function of every process. */
 TaskVerdict interp_run(Task *task, Sched *sched);
 
-/* Sets up the base frame of a new process: `closure` with `argc` arguments (0 or 1, `arg`). The heap
- * must have room for the window (interp_base_words). */
+/* Sets up the base frame of a new process: `closure` with `argc` arguments (0 or 1, `arg`). The
+ * heap must have room for the window (interp_base_words). */
 size_t interp_base_words(const Code *block);
 void interp_setup_block(Process *p, Value closure, unsigned argc, Value arg);
 /* The same for a method or doit: receiver and arguments. */
@@ -30,8 +30,8 @@ void interp_roots(void *process, HeapVisit visit, void *arg);
 typedef struct FrameWalk {
     Process *p;
     Code *code;
-    size_t window;    /* offset in words */
-    const Instr *pc;  /* where the frame will continue */
+    size_t window;   /* offset in words */
+    const Instr *pc; /* where the frame will continue */
     bool more;
 } FrameWalk;
 FrameWalk frame_top(Process *p);

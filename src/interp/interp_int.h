@@ -14,11 +14,13 @@
 #define INTERP_FRAME_RESULT 2
 
 /* The scheduler's state around a primitive call. */
-static inline VmLocal *prim_local(PrimCall *c) {
+static inline VmLocal *prim_local(PrimCall *c)
+{
     return (VmLocal *)(void *)((char *)c - offsetof(VmLocal, call));
 }
 
-static inline InlineCache *code_ics(const Code *code) {
+static inline InlineCache *code_ics(const Code *code)
+{
     /* acquire: pairs with the release in code_reset_caches, publishes the empty table */
     return atom_load_acq(&code->ics);
 }
@@ -31,7 +33,8 @@ PrimStatus interp_count_work(const Code *m, PrimCall *c);
 /* ---- caches (lookup.c) ---- */
 void ic_fill(InlineCache *ic, uint32_t cls, Code *target);
 Code *dict_find(const MethodDict *dict, uint32_t selector);
-static inline uint32_t dict_slot(uint32_t selector, uint32_t mask) {
+static inline uint32_t dict_slot(uint32_t selector, uint32_t mask)
+{
     return (selector * 2654435769u >> 7) & mask;
 }
 
@@ -43,9 +46,9 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
 typedef enum { STACK_GROWN, STACK_OVERFLOW, STACK_EXHAUSTED } StackGrowth;
 /* Room for a callee window of nregs above `live` registers of the top window. */
 StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds);
-/* After frames were dropped while PROCESS_F_RESERVE was set: when the stack is shallow again the flag is
- * cleared and the block shrinks, so that the next overflow is noticed in time. The top frame is
- * about to start or to return *answer. False: the process ends. */
+/* After frames were dropped while PROCESS_F_RESERVE was set: when the stack is shallow again the
+ * flag is cleared and the block shrinks, so that the next overflow is noticed in time. The top
+ * frame is about to start or to return *answer. False: the process ends. */
 bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds);
 /* The process ends for lack of memory: sets exit_reason (I8). */
 void interp_end_for(Process *p, Status status);

@@ -29,36 +29,37 @@ typedef enum {
     PRIM_OK,       /* c->result is the answer */
     PRIM_ERROR,    /* an exception described by c->error is signalled; its resumption value, if any,
                       becomes the answer */
-    PRIM_FALLBACK, /* send the fallback selector of the table with the same receiver and arguments */
+    /* send the fallback selector of the table with the same receiver and arguments */
+    PRIM_FALLBACK,
     PRIM_GC,       /* collect so that c->need_words are free, call again */
     PRIM_YIELD,    /* slice used up: call again with c->resume as it is now */
     PRIM_SEND,     /* tail send: receiver and arguments stand in args[0..c->send_argc], selector
                       symbol c->send_selector; its answer is the primitive's answer. Up to
                       PRIM_EXTRA_ARGS more arguments than the primitive has may be written. */
     PRIM_VALUE,    /* tail call of the Block in args[0] with c->send_argc arguments */
-    PRIM_CALL,     /* tail call of c->send_code (a doit): receiver and c->send_argc arguments stand in
+    PRIM_CALL,  /* tail call of c->send_code (a doit): receiver and c->send_argc arguments stand in
                       args[0..c->send_argc]; before writing more than
                       PRIM_EXTRA_ARGS of them look at heap->hp */
-    PRIM_DIRTY,    /* run c->dirty_run(c->dirty_state) on a dirty thread, then call again with
+    PRIM_DIRTY, /* run c->dirty_run(c->dirty_state) on a dirty thread, then call again with
                       c->dirty_state set and c->dirty_done true; the primitive then frees the state.
                       If the process dies meanwhile c->dirty_free(state) is called instead */
-    PRIM_PARK,     /* the process waits (actor folder knows for what); called again when woken */
-    PRIM_FRAME,    /* the primitive has changed the stack itself (exceptions, unwinding): continue
+    PRIM_PARK,  /* the process waits (actor folder knows for what); called again when woken */
+    PRIM_FRAME, /* the primitive has changed the stack itself (exceptions, unwinding): continue
                       with the process's top frame */
-    PRIM_EXIT      /* the process ends; reason and result are in the process */
+    PRIM_EXIT   /* the process ends; reason and result are in the process */
 } PrimStatus;
 
 #define PRIM_EXTRA_ARGS 5
 
 typedef enum {
-    PRIM_ERR_TEXT,       /* PrimitiveError "SEL: text" */
-    PRIM_ERR_TYPE,       /* TypeError "SEL: argument K must be EXPECTED, got CLASS" */
-    PRIM_ERR_BOUNDS,     /* SubscriptOutOfBounds "SEL: index I is out of bounds for size N" */
-    PRIM_ERR_ZERO_DIVIDE,/* ZeroDivide "division by zero" */
-    PRIM_ERR_FROZEN,     /* ImmutableObject naming the remedy */
-    PRIM_ERR_MEMORY,     /* allocation refused: the process ends (I8) */
-    PRIM_ERR_AUTHORITY,  /* RestrictedAuthority naming the right that is missing */
-    PRIM_ERR_PLAIN       /* Error "text" (no selector prefix) */
+    PRIM_ERR_TEXT,        /* PrimitiveError "SEL: text" */
+    PRIM_ERR_TYPE,        /* TypeError "SEL: argument K must be EXPECTED, got CLASS" */
+    PRIM_ERR_BOUNDS,      /* SubscriptOutOfBounds "SEL: index I is out of bounds for size N" */
+    PRIM_ERR_ZERO_DIVIDE, /* ZeroDivide "division by zero" */
+    PRIM_ERR_FROZEN,      /* ImmutableObject naming the remedy */
+    PRIM_ERR_MEMORY,      /* allocation refused: the process ends (I8) */
+    PRIM_ERR_AUTHORITY,   /* RestrictedAuthority naming the right that is missing */
+    PRIM_ERR_PLAIN        /* Error "text" (no selector prefix) */
 } PrimErrorKind;
 
 /* D20: what a primitive touches of the outside world; PRIM_PURE for everything else. The one check
@@ -72,8 +73,8 @@ typedef enum {
     AUTH_ENV = 1 << 4,    /* environment, arguments, host facts */
     AUTH_OS_PROCESS = 1 << 5,
     AUTH_NETWORK = 1 << 6,
-    AUTH_NODE = 1 << 7,   /* node control: exit, limits */
-    AUTH_CODE = 1 << 8,   /* installing code, writing globals */
+    AUTH_NODE = 1 << 7,    /* node control: exit, limits */
+    AUTH_CODE = 1 << 8,    /* installing code, writing globals */
     AUTH_REFLECT = 1 << 9, /* raw reflection on other processes, instVarAt:put: and the like */
     AUTH_CLOCK = 1 << 10,
     AUTH_ALL = (1 << 11) - 1
@@ -118,17 +119,19 @@ typedef PrimStatus (*PrimFn)(PrimCall *c);
 
 /* ---- answers ------------------------------------------------------------------------------ */
 
-static inline PrimStatus prim_ok(PrimCall *c, Value v) {
+static inline PrimStatus prim_ok(PrimCall *c, Value v)
+{
     c->result = v;
     return PRIM_OK;
 }
 static inline PrimStatus prim_self(PrimCall *c) { return prim_ok(c, c->args[0]); }
-static inline PrimStatus prim_gc(PrimCall *c, size_t words) {
+static inline PrimStatus prim_gc(PrimCall *c, size_t words)
+{
     c->need_words = words;
     return PRIM_GC;
 }
-PrimStatus prim_error(PrimCall *c, const char *text);                       /* static text */
-PrimStatus prim_plain_error(PrimCall *c, const char *text);                 /* static text */
+PrimStatus prim_error(PrimCall *c, const char *text);                        /* static text */
+PrimStatus prim_plain_error(PrimCall *c, const char *text);                  /* static text */
 PrimStatus prim_type_error(PrimCall *c, unsigned arg, const char *expected); /* arg 1.. */
 PrimStatus prim_bounds_error(PrimCall *c, int64_t index, int64_t size);
 PrimStatus prim_zero_divide(PrimCall *c);

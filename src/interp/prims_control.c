@@ -7,7 +7,8 @@
  * right kind. What is searched, in frames.c's order from the top:
  *
  *   Block>>on:do:               a handler; R[1] class, R[2] block
- *   Exception>>_dispatch        a handler runs above it: the search goes on outside the on:do: frame
+ *   Exception>>_dispatch        a handler runs above it: the search goes on outside the on:do:
+ * frame
  *                               in its exception's `handlerFrame`
  *   Exception class>>_unwindFrom:value:   an unwind block runs above it: the search goes on outside
  *                               the frame in R[1], whose part of the stack counts as left
@@ -22,7 +23,8 @@
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
-PrimStatus prim_block_value(PrimCall *c) {
+PrimStatus prim_block_value(PrimCall *c)
+{
     if (!value_is_kind(c->args[0], OBJ_CLOSURE)) {
         return prim_error(c, "the receiver is not a block");
     }
@@ -30,7 +32,8 @@ PrimStatus prim_block_value(PrimCall *c) {
     return PRIM_VALUE;
 }
 
-PrimStatus prim_block_value_with(PrimCall *c) {
+PrimStatus prim_block_value_with(PrimCall *c)
+{
     Value array = c->args[1];
     if (!value_is_kind(c->args[0], OBJ_CLOSURE)) {
         return prim_error(c, "the receiver is not a block");
@@ -50,7 +53,8 @@ PrimStatus prim_block_value_with(PrimCall *c) {
     return PRIM_VALUE;
 }
 
-PrimStatus prim_block_num_args(PrimCall *c) {
+PrimStatus prim_block_num_args(PrimCall *c)
+{
     const Code *code = closure_code(obj_of(c->args[0]));
     return prim_ok(c, value_int(code->nargs));
 }
@@ -61,7 +65,8 @@ PrimStatus prim_block_num_args(PrimCall *c) {
 enum { EXC_TEXT, EXC_SIGNAL_FRAME, EXC_HANDLER_FRAME, EXC_TRACE, EXC_TAG, EXC_SLOTS };
 
 /* Moves the walk to the frame at `window`. False when there is none. */
-static bool walk_to(FrameWalk *w, size_t window) {
+static bool walk_to(FrameWalk *w, size_t window)
+{
     while (w->window > window) {
         if (!frame_up(w)) {
             return false;
@@ -71,7 +76,8 @@ static bool walk_to(FrameWalk *w, size_t window) {
 }
 
 /* The frame an offset names, checked. */
-static bool frame_at(PrimCall *c, Value offset, FrameWalk *w) {
+static bool frame_at(PrimCall *c, Value offset, FrameWalk *w)
+{
     if (!value_is_int(offset) || value_as_int(offset) < 0) {
         return false;
     }
@@ -79,12 +85,14 @@ static bool frame_at(PrimCall *c, Value offset, FrameWalk *w) {
     return walk_to(w, (size_t)value_as_int(offset));
 }
 
-static Value exception_slot(Value exception, unsigned slot) {
+static Value exception_slot(Value exception, unsigned slot)
+{
     return obj_slots(obj_of(exception))[slot];
 }
 
 /* Does a handler class cover an exception of class cls? */
-static bool class_matches(PrimCall *c, Value handler, uint32_t cls) {
+static bool class_matches(PrimCall *c, Value handler, uint32_t cls)
+{
     if (value_is_class(handler)) {
         return class_inherits(c->vm, cls, value_as_class(handler));
     }
@@ -95,7 +103,8 @@ static bool class_matches(PrimCall *c, Value handler, uint32_t cls) {
     return false;
 }
 
-static bool handler_matches(PrimCall *c, Value handler, uint32_t cls) {
+static bool handler_matches(PrimCall *c, Value handler, uint32_t cls)
+{
     if (!value_is_kind(handler, OBJ_SLOTS)) {
         return class_matches(c, handler, cls);
     }
@@ -114,7 +123,8 @@ static bool handler_matches(PrimCall *c, Value handler, uint32_t cls) {
 }
 
 /* One step outwards, past frames whose part of the stack is already left. */
-static bool step_out(FrameWalk *w) {
+static bool step_out(FrameWalk *w)
+{
     Value skip = VALUE_NIL;
     Value *regs = frame_regs(w);
     if (w->code->mark == CODE_MARK_SIGNAL) {
@@ -131,7 +141,8 @@ static bool step_out(FrameWalk *w) {
     return frame_up(w);
 }
 
-PrimStatus prim_exception_next_handler(PrimCall *c) {
+PrimStatus prim_exception_next_handler(PrimCall *c)
+{
     Object *exception = obj_of(c->args[0]);
     uint32_t cls = obj_class(exception);
     FrameWalk w = frame_top(c->process);
@@ -156,7 +167,8 @@ PrimStatus prim_exception_next_handler(PrimCall *c) {
     return prim_ok(c, VALUE_NIL);
 }
 
-PrimStatus prim_exception_is_active(PrimCall *c) {
+PrimStatus prim_exception_is_active(PrimCall *c)
+{
     FrameWalk w;
     bool active = frame_at(c, exception_slot(c->args[0], EXC_SIGNAL_FRAME), &w) &&
                   w.code->mark == CODE_MARK_SIGNAL && frame_regs(&w)[0] == c->args[0];
@@ -165,11 +177,13 @@ PrimStatus prim_exception_is_active(PrimCall *c) {
 
 /* ---- unwinding ---------------------------------------------------------------------------- */
 
-PrimStatus prim_exception_own_frame(PrimCall *c) {
+PrimStatus prim_exception_own_frame(PrimCall *c)
+{
     return prim_ok(c, value_int(c->process->window));
 }
 
-PrimStatus prim_exception_base_frame(PrimCall *c) {
+PrimStatus prim_exception_base_frame(PrimCall *c)
+{
     FrameWalk w = frame_top(c->process);
     while (frame_up(&w)) {
     }
@@ -178,7 +192,8 @@ PrimStatus prim_exception_base_frame(PrimCall *c) {
 
 /* Only the loop of Exception class>>_unwind: may go on from the place noted in the process: it is
  * above all frames it walks, so they stand as they stood, and it always begins with `first`. */
-static bool called_by_unwind_loop(PrimCall *c) {
+static bool called_by_unwind_loop(PrimCall *c)
+{
     const Code *code = c->process->code;
     if (code->owner != CLASS_META_EXCEPTION || code->kind != CODE_METHOD) {
         return false;
@@ -187,7 +202,8 @@ static bool called_by_unwind_loop(PrimCall *c) {
     return selector.len == 8 && !memcmp(selector.data, "_unwind:", 8);
 }
 
-PrimStatus prim_exception_take_unwind(PrimCall *c) {
+PrimStatus prim_exception_take_unwind(PrimCall *c)
+{
     Process *p = c->process;
     ProcessExt *ext;
     if (!value_is_int(c->args[1])) {
@@ -202,8 +218,8 @@ PrimStatus prim_exception_take_unwind(PrimCall *c) {
     }
     size_t target = (size_t)value_as_int(c->args[1]);
     FrameWalk w = frame_top(p);
-    bool goes_on = c->args[2] == VALUE_FALSE && ext->unwind.code &&
-                   ext->unwind.loop == p->window && ext->unwind.target == target;
+    bool goes_on = c->args[2] == VALUE_FALSE && ext->unwind.code && ext->unwind.loop == p->window &&
+                   ext->unwind.target == target;
     if (goes_on) {
         w.window = ext->unwind.window;
         w.code = ext->unwind.code;
@@ -239,14 +255,16 @@ PrimStatus prim_exception_take_unwind(PrimCall *c) {
 }
 
 /* Makes the frame the process's top frame. */
-static void cut_to(PrimCall *c, const FrameWalk *w) {
+static void cut_to(PrimCall *c, const FrameWalk *w)
+{
     Process *p = c->process;
     p->window = (uint32_t)w->window;
     p->code = w->code;
     p->pc = w->code->instr;
 }
 
-PrimStatus prim_exception_cut_return(PrimCall *c) {
+PrimStatus prim_exception_cut_return(PrimCall *c)
+{
     FrameWalk w;
     if (!frame_at(c, c->args[1], &w)) {
         return prim_plain_error(c, "the context to return from no longer exists");
@@ -257,7 +275,8 @@ PrimStatus prim_exception_cut_return(PrimCall *c) {
     return PRIM_FRAME;
 }
 
-static PrimStatus restart(PrimCall *c, bool replace) {
+static PrimStatus restart(PrimCall *c, bool replace)
+{
     FrameWalk w;
     if (!frame_at(c, c->args[1], &w) || w.code->kind != CODE_METHOD) {
         return prim_plain_error(c, "the context to restart no longer exists");
@@ -282,7 +301,8 @@ PrimStatus prim_exception_restart_with(PrimCall *c) { return restart(c, true); }
 /* A frame in a trace: code number << 24 | pc index. */
 #define TRACE_PC_BITS 24
 
-PrimStatus prim_exception_capture_trace(PrimCall *c) {
+PrimStatus prim_exception_capture_trace(PrimCall *c)
+{
     uint64_t found[TRACE_FRAMES_MAX];
     size_t n = 0;
     FrameWalk w = frame_top(c->process);
@@ -307,7 +327,8 @@ PrimStatus prim_exception_capture_trace(PrimCall *c) {
     return prim_ok(c, value_ptr(array));
 }
 
-static void put_frame(Buf *buf, const Vm *vm, size_t number, uint64_t frame) {
+static void put_frame(Buf *buf, const Vm *vm, size_t number, uint64_t frame)
+{
     uint64_t id = frame >> TRACE_PC_BITS;
     if (id >= atom_load_acq(&vm->ncodes)) { /* pairs with register_code */
         return;
@@ -336,7 +357,8 @@ static void put_frame(Buf *buf, const Vm *vm, size_t number, uint64_t frame) {
     buf_put_byte(buf, '\n');
 }
 
-PrimStatus prim_exception_trace_text(PrimCall *c) {
+PrimStatus prim_exception_trace_text(PrimCall *c)
+{
     if (!value_is_kind(c->args[1], OBJ_SLOTS)) {
         return prim_answer_string(c, "  (no captured stack)", 21);
     }
@@ -360,7 +382,8 @@ PrimStatus prim_exception_trace_text(PrimCall *c) {
 /* ---- thisContext -------------------------------------------------------------------------- */
 
 /* {receiver. selector or nil. arguments. temporaries. pc. isBlock. class name. frame offset} */
-PrimStatus prim_context_snapshot(PrimCall *c) {
+PrimStatus prim_context_snapshot(PrimCall *c)
+{
     if (!value_is_int(c->args[1]) || value_as_int(c->args[1]) < 0) {
         return prim_type_error(c, 1, "SmallInteger");
     }
@@ -390,7 +413,8 @@ PrimStatus prim_context_snapshot(PrimCall *c) {
     }
     bool block = code->kind == CODE_BLOCK;
     for (unsigned i = 0; i < code->nargs; i++) {
-        args->words[i] = value_is_kind(regs[1 + i], OBJ_CELL) ? obj_of(regs[1 + i])->words[0] : regs[1 + i];
+        args->words[i] =
+            value_is_kind(regs[1 + i], OBJ_CELL) ? obj_of(regs[1 + i])->words[0] : regs[1 + i];
     }
     for (size_t i = 0; i < ntemps; i++) {
         Value v = regs[first + i];

@@ -11,7 +11,8 @@
 /* ---- roots -------------------------------------------------------------------------------- */
 
 /* One window without its frame record. `height` registers are live. */
-static void visit_window(const Code *code, Value *regs, size_t height, HeapVisit visit, void *arg) {
+static void visit_window(const Code *code, Value *regs, size_t height, HeapVisit visit, void *arg)
+{
     size_t low = (size_t)code->nargs + 1;
     size_t high = low + FRAME_RECORD_WORDS;
     visit(arg, regs, low < height ? low : height);
@@ -20,7 +21,8 @@ static void visit_window(const Code *code, Value *regs, size_t height, HeapVisit
     }
 }
 
-void interp_roots(void *process, HeapVisit visit, void *arg) {
+void interp_roots(void *process, HeapVisit visit, void *arg)
+{
     Process *p = process;
     FrameWalk w = frame_top(p);
     size_t height = p->live;
@@ -43,7 +45,8 @@ void interp_roots(void *process, HeapVisit visit, void *arg) {
 
 /* ---- collection --------------------------------------------------------------------------- */
 
-void interp_end_for(Process *p, Status status) {
+void interp_end_for(Process *p, Status status)
+{
     uint32_t symbol = status == STATUS_STACK_LIMIT  ? SYM_STACK_LIMIT
                       : status == STATUS_HEAP_LIMIT ? SYM_HEAP_LIMIT
                                                     : SYM_NO_MEMORY;
@@ -52,7 +55,8 @@ void interp_end_for(Process *p, Status status) {
 }
 
 bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
-                    int32_t *reds) {
+                    int32_t *reds)
+{
     p->live = (uint32_t)live;
     HeapRoots roots = {interp_roots, p};
     /* registers up to the window's end must stay addressable, live or not */
@@ -79,7 +83,8 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
     return true;
 }
 
-StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds) {
+StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds)
+{
     size_t used = (p->window + live + nregs) * sizeof(Value);
     size_t budget = l->vm->heap_env.stack_soft_bytes;
     if (used > budget && !(p->flags & PROCESS_F_RESERVE)) {
@@ -98,7 +103,8 @@ StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nreg
     return interp_collect(l, p, 0, live, nregs, reds) ? STACK_GROWN : STACK_EXHAUSTED;
 }
 
-bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds) {
+bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds)
+{
     if (p->window * sizeof(Value) > l->vm->heap_env.stack_soft_bytes / 2) {
         return true;
     }
@@ -114,7 +120,8 @@ bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds) 
 /* ---- literals ----------------------------------------------------------------------------- */
 
 /* Words a copy takes in the block. Depth is bounded by the parser's nesting limit. */
-static size_t literal_words(const Object *o) {
+static size_t literal_words(const Object *o)
+{
     size_t n = obj_words(o);
     size_t total = n > HEAP_LARGE_WORDS ? 0 : obj_alloc_words(n);
     const Value *slots = obj_slots((Object *)(uintptr_t)o);
@@ -127,10 +134,12 @@ static size_t literal_words(const Object *o) {
 }
 
 static Status literal_copy(VmLocal *l, Process *p, const Object *from, const Value *stack_end,
-                           Value *out) {
+                           Value *out)
+{
     size_t n = obj_words(from);
     Object *o;
-    STATUS_FORWARD(heap_try_new(&p->heap, &l->actor.heap, stack_end, CLASS_ARRAY, OBJ_SLOTS, 0, n, &o));
+    STATUS_FORWARD(
+        heap_try_new(&p->heap, &l->actor.heap, stack_end, CLASS_ARRAY, OBJ_SLOTS, 0, n, &o));
     Value *slots = obj_slots(o);
     const Value *source = obj_slots((Object *)(uintptr_t)from);
     memcpy(slots, source, n * sizeof(Value)); /* defined before anything else is allocated */
@@ -148,7 +157,8 @@ static Status literal_copy(VmLocal *l, Process *p, const Object *from, const Val
 }
 
 size_t interp_copy_literal(VmLocal *l, Process *p, Value literal, const Value *stack_end,
-                           Value *out) {
+                           Value *out)
+{
     if (!value_is_ptr(literal)) {
         *out = literal;
         return 0;
@@ -159,7 +169,8 @@ size_t interp_copy_literal(VmLocal *l, Process *p, Value literal, const Value *s
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
-void interp_fill_message(Object *memory, uint32_t selector, const Value *window, unsigned argc) {
+void interp_fill_message(Object *memory, uint32_t selector, const Value *window, unsigned argc)
+{
     Object *array = (Object *)(void *)((Value *)(void *)memory + 3);
     memory->header = obj_header(CLASS_MESSAGE, 2, OBJ_SLOTS, 0);
     memory->words[0] = value_symbol(selector);
@@ -172,7 +183,8 @@ void interp_fill_message(Object *memory, uint32_t selector, const Value *window,
 
 /* ---- errors ------------------------------------------------------------------------------- */
 
-void interp_clear_resume(Process *p) {
+void interp_clear_resume(Process *p)
+{
 #ifdef MAGGIE_MUTANT_INTERP_KEEP_RESUME
     return;
 #endif
@@ -181,7 +193,8 @@ void interp_clear_resume(Process *p) {
 }
 
 /* The text as a Symbol: a fixed set of strings, so the table cannot be flooded. */
-static Value text_symbol(VmLocal *l, const char *text) {
+static Value text_symbol(VmLocal *l, const char *text)
+{
     uint32_t id;
     if (symtab_intern(l->vm->symtab, text, strlen(text), &id) != STATUS_OK) {
         return value_symbol(SYM_ERROR);
@@ -189,7 +202,8 @@ static Value text_symbol(VmLocal *l, const char *text) {
     return value_symbol(id);
 }
 
-static void raise_window(Value *nb, PrimErrorKind kind, Value a, Value b, uint32_t selector) {
+static void raise_window(Value *nb, PrimErrorKind kind, Value a, Value b, uint32_t selector)
+{
     nb[0] = value_class(CLASS_ERROR);
     nb[1] = value_int(kind);
     nb[2] = a;
@@ -197,7 +211,8 @@ static void raise_window(Value *nb, PrimErrorKind kind, Value a, Value b, uint32
     nb[4] = value_symbol(selector);
 }
 
-void interp_raise(VmLocal *l, Value *nb, const Code *primitive) {
+void interp_raise(VmLocal *l, Value *nb, const Code *primitive)
+{
     const PrimCall *c = &l->call;
     uint32_t selector = primitive->selector;
     switch (c->error.kind) {
@@ -214,9 +229,7 @@ void interp_raise(VmLocal *l, Value *nb, const Code *primitive) {
         raise_window(nb, PRIM_ERR_BOUNDS, index, value_int(c->error.size), selector);
         return;
     }
-    case PRIM_ERR_FROZEN:
-        raise_window(nb, PRIM_ERR_FROZEN, nb[0], VALUE_NIL, selector);
-        return;
+    case PRIM_ERR_FROZEN: raise_window(nb, PRIM_ERR_FROZEN, nb[0], VALUE_NIL, selector); return;
     case PRIM_ERR_ZERO_DIVIDE:
         raise_window(nb, PRIM_ERR_ZERO_DIVIDE, VALUE_NIL, VALUE_NIL, selector);
         return;
@@ -230,75 +243,81 @@ void interp_raise(VmLocal *l, Value *nb, const Code *primitive) {
     }
 }
 
-static const char *authority_name(uint32_t missing) {
-    static const char *const names[] = {"fileRead", "fileWrite", "output", "input",   "environment",
-                                        "osProcess", "network", "node",   "code",    "reflection",
-                                        "clock"};
+static const char *authority_name(uint32_t missing)
+{
+    static const char *const names[] = {"fileRead",    "fileWrite",  "output",  "input",
+                                        "environment", "osProcess",  "network", "node",
+                                        "code",        "reflection", "clock"};
     int bit = __builtin_ctz(missing);
     return bit < (int)(sizeof names / sizeof *names) ? names[bit] : "unknown";
 }
 
-void interp_raise_authority(VmLocal *l, const Process *p, Value *nb, const Code *primitive) {
+void interp_raise_authority(VmLocal *l, const Process *p, Value *nb, const Code *primitive)
+{
     uint32_t missing = primitive->authority & ~p->domain->rights;
     raise_window(nb, PRIM_ERR_AUTHORITY, text_symbol(l, authority_name(missing)), VALUE_NIL,
                  primitive->selector);
 }
 
-void interp_raise_status(VmLocal *l, Value *nb, Status status, Value culprit, uint32_t name) {
+void interp_raise_status(VmLocal *l, Value *nb, Status status, Value culprit, uint32_t name)
+{
     (void)culprit;
     raise_window(nb, PRIM_ERR_TEXT, text_symbol(l, status_text(status)), VALUE_NIL, name);
 }
 
 /* ---- answers of primitives ---------------------------------------------------------------- */
 
-PrimStatus prim_error(PrimCall *c, const char *text) {
+PrimStatus prim_error(PrimCall *c, const char *text)
+{
     c->error.kind = PRIM_ERR_TEXT;
     c->error.text = text;
     return PRIM_ERROR;
 }
-PrimStatus prim_plain_error(PrimCall *c, const char *text) {
+PrimStatus prim_plain_error(PrimCall *c, const char *text)
+{
     c->error.kind = PRIM_ERR_PLAIN;
     c->error.text = text;
     return PRIM_ERROR;
 }
-PrimStatus prim_type_error(PrimCall *c, unsigned arg, const char *expected) {
+PrimStatus prim_type_error(PrimCall *c, unsigned arg, const char *expected)
+{
     c->error.kind = PRIM_ERR_TYPE;
     c->error.index = arg;
     c->error.text = expected;
     c->error.value = c->args[arg];
     return PRIM_ERROR;
 }
-PrimStatus prim_bounds_error(PrimCall *c, int64_t index, int64_t size) {
+PrimStatus prim_bounds_error(PrimCall *c, int64_t index, int64_t size)
+{
     c->error.kind = PRIM_ERR_BOUNDS;
     c->error.index = index;
     c->error.size = size;
     return PRIM_ERROR;
 }
-PrimStatus prim_zero_divide(PrimCall *c) {
+PrimStatus prim_zero_divide(PrimCall *c)
+{
     c->error.kind = PRIM_ERR_ZERO_DIVIDE;
     return PRIM_ERROR;
 }
-PrimStatus prim_frozen_error(PrimCall *c) {
+PrimStatus prim_frozen_error(PrimCall *c)
+{
     c->error.kind = PRIM_ERR_FROZEN;
     return PRIM_ERROR;
 }
-PrimStatus prim_status(PrimCall *c, Status status, size_t need_words) {
+PrimStatus prim_status(PrimCall *c, Status status, size_t need_words)
+{
     switch (status) {
-    case STATUS_HEAP_FULL:
-        return prim_gc(c, need_words);
+    case STATUS_HEAP_FULL: return prim_gc(c, need_words);
     case STATUS_HEAP_LIMIT:
-    case STATUS_NO_MEMORY:
-        c->error.kind = PRIM_ERR_MEMORY;
-        return PRIM_ERROR;
-    case STATUS_FROZEN:
-        return prim_frozen_error(c);
-    default:
-        return prim_error(c, status_text(status));
+    case STATUS_NO_MEMORY: c->error.kind = PRIM_ERR_MEMORY; return PRIM_ERROR;
+    case STATUS_FROZEN: return prim_frozen_error(c);
+    default: return prim_error(c, status_text(status));
     }
 }
 
 Object *prim_new(PrimCall *c, uint32_t cls, ObjKind kind, unsigned pad, size_t payload_words,
-                 PrimStatus *st) {
+                 PrimStatus *st)
+{
     Object *o = NULL;
     Status status = heap_try_new(c->heap, c->cx, c->stack_end, cls, kind, pad, payload_words, &o);
     if (status != STATUS_OK) {
@@ -309,7 +328,8 @@ Object *prim_new(PrimCall *c, uint32_t cls, ObjKind kind, unsigned pad, size_t p
     return o;
 }
 
-Object *prim_new_slots(PrimCall *c, uint32_t cls, size_t slots, PrimStatus *st) {
+Object *prim_new_slots(PrimCall *c, uint32_t cls, size_t slots, PrimStatus *st)
+{
     Object *o = prim_new(c, cls, OBJ_SLOTS, 0, slots, st);
     if (o) {
         Value *words = obj_slots(o);
@@ -323,7 +343,8 @@ Object *prim_new_slots(PrimCall *c, uint32_t cls, size_t slots, PrimStatus *st) 
 
 /* ---- strings and integers of primitives --------------------------------------------------- */
 
-bool prim_text(PrimCall *c, Value v, StrView *out) {
+bool prim_text(PrimCall *c, Value v, StrView *out)
+{
     if (value_is_string(v)) {
         *out = str_view(v);
         return true;
@@ -336,29 +357,25 @@ bool prim_text(PrimCall *c, Value v, StrView *out) {
     return true;
 }
 
-PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id) {
+PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id)
+{
     switch (symtab_intern(c->vm->symtab, bytes, len, id)) {
-    case STATUS_OK:
-        return PRIM_OK;
-    case STATUS_TOO_BIG:
-        return prim_error(c, "the text is too long for a symbol");
-    case STATUS_SYMBOL_LIMIT:
-        return prim_error(c, "SymbolLimit: the symbol table is full");
-    default:
-        c->error.kind = PRIM_ERR_MEMORY;
-        return PRIM_ERROR;
+    case STATUS_OK: return PRIM_OK;
+    case STATUS_TOO_BIG: return prim_error(c, "the text is too long for a symbol");
+    case STATUS_SYMBOL_LIMIT: return prim_error(c, "SymbolLimit: the symbol table is full");
+    default: c->error.kind = PRIM_ERR_MEMORY; return PRIM_ERROR;
     }
 }
 
-bool prim_new_string(PrimCall *c, const void *bytes, size_t len, Value *out, PrimStatus *st) {
+bool prim_new_string(PrimCall *c, const void *bytes, size_t len, Value *out, PrimStatus *st)
+{
     uint8_t *data;
     size_t chars;
     if (!utf8_check(bytes, len, &chars)) {
         *st = prim_error(c, "the bytes are not valid UTF-8");
         return false;
     }
-    Status status =
-        str_new(c->heap, c->cx, c->stack_end, CLASS_STRING, len, chars, &data, out);
+    Status status = str_new(c->heap, c->cx, c->stack_end, CLASS_STRING, len, chars, &data, out);
     if (status != STATUS_OK) {
         *st = prim_status(c, status, STR_HANDLE_WORDS + 4 + (len <= STR_INLINE_MAX ? len / 8 : 0));
         return false;
@@ -370,17 +387,20 @@ bool prim_new_string(PrimCall *c, const void *bytes, size_t len, Value *out, Pri
     return true;
 }
 
-PrimStatus prim_answer_string(PrimCall *c, const void *bytes, size_t len) {
+PrimStatus prim_answer_string(PrimCall *c, const void *bytes, size_t len)
+{
     PrimStatus st;
     return prim_new_string(c, bytes, len, &c->result, &st) ? PRIM_OK : st;
 }
 
-PrimStatus prim_answer_int64(PrimCall *c, int64_t i) {
+PrimStatus prim_answer_int64(PrimCall *c, int64_t i)
+{
     if (value_int_fits(i)) {
         return prim_ok(c, value_int(i));
     }
     PrimStatus st;
-    Object *o = prim_new(c, CLASS_BIG_INTEGER, OBJ_BIG_INT, i < 0 ? OBJ_BIGINT_NEGATIVE_PAD : 0, 1, &st);
+    Object *o =
+        prim_new(c, CLASS_BIG_INTEGER, OBJ_BIG_INT, i < 0 ? OBJ_BIGINT_NEGATIVE_PAD : 0, 1, &st);
     if (!o) {
         return st;
     }

@@ -22,9 +22,9 @@
 
 /* ---- code -------------------------------------------------------------------------------- */
 
-/* Two entries per send site, then the scheduler's cache. `cls` 0xFFFFFFFF = free. M3: a writer claims
- * the class word by CAS (free -> IC_CLAIMED), writes the target, then releases the class; readers
- * load the class with acquire and then the target. An entry is never overwritten. */
+/* Two entries per send site, then the scheduler's cache. `cls` 0xFFFFFFFF = free. M3: a writer
+ * claims the class word by CAS (free -> IC_CLAIMED), writes the target, then releases the class;
+ * readers load the class with acquire and then the target. An entry is never overwritten. */
 typedef struct InlineCache {
     uint32_t cls0;
     uint32_t selector;
@@ -48,13 +48,14 @@ typedef enum {
     CODE_MARK_ON_DO,     /* Block>>on:do:          R[0] protected block, R[1] class, R[2] handler */
     CODE_MARK_ENSURE,    /* Block>>ensure:         R[1] unwind block */
     CODE_MARK_CURTAILED, /* Block>>ifCurtailed:    R[1] unwind block */
-    CODE_MARK_SIGNAL,    /* Exception>>_dispatch: the frame on which a handler runs; R[0] exception */
-    CODE_MARK_UNWIND     /* Exception class>>_unwindFrom:value: an unwind block runs; R[1] its frame */
+    CODE_MARK_SIGNAL, /* Exception>>_dispatch: the frame on which a handler runs; R[0] exception */
+    CODE_MARK_UNWIND  /* Exception class>>_unwindFrom:value: an unwind block runs; R[1] its frame */
 } CodeMark;
 
 struct Class;
 
-/* A compiled method, block or doit: immutable but for `ics` (I11). First line: what a call reads. */
+/* A compiled method, block or doit: immutable but for `ics` (I11). First line: what a call
+ * reads. */
 typedef struct Code {
     const Instr *instr;
     InlineCache *ics; /* atomically replaced when a selector it caches is redefined */
@@ -63,8 +64,8 @@ typedef struct Code {
     uint8_t nregs;
     uint8_t ncaps;
     uint8_t home_reg;
-    uint8_t kind;     /* CodeKind */
-    uint8_t mark;     /* CodeMark */
+    uint8_t kind; /* CodeKind */
+    uint8_t mark; /* CodeMark */
     uint8_t flags;
     PrimFn prim;
     int32_t getter_slot;
@@ -74,22 +75,22 @@ typedef struct Code {
     struct Code **blocks;
     /* second line */
     const uint8_t *captures;
-    uint32_t selector;  /* symbol id */
-    uint32_t fallback;  /* symbol id, 0: none */
-    uint32_t owner;     /* class index (odd: class side); CLASS_NONE for doits */
-    uint32_t id;        /* index in Vm.codes: names the code in traces */
+    uint32_t selector; /* symbol id */
+    uint32_t fallback; /* symbol id, 0: none */
+    uint32_t owner;    /* class index (odd: class side); CLASS_NONE for doits */
+    uint32_t id;       /* index in Vm.codes: names the code in traces */
     uint32_t ninstr, nics, nliterals, nglobals, nblocks, nlines, ntemps;
     const LineEntry *lines;
-    struct Code *method;  /* blocks: the outermost code; otherwise itself */
-    Region *region;       /* literals */
-    const char *file;     /* interned by the VM, or "" */
+    struct Code *method; /* blocks: the outermost code; otherwise itself */
+    Region *region;      /* literals */
+    const char *file;    /* interned by the VM, or "" */
     uint32_t line;
-    Bytes source, doc;    /* owned by the VM's code memory */
+    Bytes source, doc; /* owned by the VM's code memory */
     Bytes *temp_names;
     Bytes *bindings;
     uint8_t *new_bindings;
-    Value handle;       /* doits: the CompiledMethod that stands for the code, in `region` */
-    struct Code *next;    /* list of all code of the VM */
+    Value handle;      /* doits: the CompiledMethod that stands for the code, in `region` */
+    struct Code *next; /* list of all code of the VM */
     const char *prim_help;
 } Code;
 
@@ -107,35 +108,38 @@ typedef struct MethodDict {
     EpochEntry epoch; /* for deferred freeing */
     uint32_t capacity;
     uint32_t count;
-    struct { uint32_t selector; Code *code; } entries[];
+    struct {
+        uint32_t selector;
+        Code *code;
+    } entries[];
 } MethodDict;
 
 typedef enum {
-    SHAPE_SLOTS,     /* plain object */
-    SHAPE_INDEXED,   /* named slots, then indexed Values (Array) */
+    SHAPE_SLOTS,   /* plain object */
+    SHAPE_INDEXED, /* named slots, then indexed Values (Array) */
     SHAPE_BYTES,
     SHAPE_WORDS,
-    SHAPE_SPECIAL    /* String, BigInteger, Block, immediates ...: `new` is refused or special */
+    SHAPE_SPECIAL /* String, BigInteger, Block, immediates ...: `new` is refused or special */
 } ClassShape;
 
 /* One per class and one per metaclass (odd index). */
 typedef struct Class {
     uint32_t index;
-    uint32_t super;          /* class index or CLASS_NONE */
-    MethodDict *methods;     /* published with release */
-    uint32_t name;           /* symbol: qualified name; metaclass: of its class */
-    uint32_t short_name;     /* symbol without namespace; metaclass: 'C class' */
-    uint16_t nslots;         /* named instance variables, inherited ones included */
-    uint8_t shape;           /* ClassShape */
+    uint32_t super;      /* class index or CLASS_NONE */
+    MethodDict *methods; /* published with release */
+    uint32_t name;       /* symbol: qualified name; metaclass: of its class */
+    uint32_t short_name; /* symbol without namespace; metaclass: 'C class' */
+    uint16_t nslots;     /* named instance variables, inherited ones included */
+    uint8_t shape;       /* ClassShape */
     uint8_t flags;
-    uint32_t *slot_names;    /* symbols, own variables only */
+    uint32_t *slot_names; /* symbols, own variables only */
     uint32_t nown;
     struct Cell **class_vars; /* own */
     uint32_t nclass_vars;
     Bytes doc;
     const char *file;
     uint32_t line;
-    bool instantiated;       /* Q10: variables may be added only before */
+    bool instantiated; /* Q10: variables may be added only before */
 } Class;
 
 /* ---- globals (D3) -------------------------------------------------------------------------- */
@@ -162,28 +166,33 @@ typedef struct Domain {
     struct Domain *chain; /* of the same bucket */
 } Domain;
 #define DOMAIN_BUCKETS 256
-#define DOMAINS_MAX 16384 /* different ones in a VM */
+#define DOMAINS_MAX 16384     /* different ones in a VM */
 #define DOMAIN_NAMES_MAX 1024 /* hidden in one */
 
 /* ---- well-known symbols -------------------------------------------------------------------- */
 
 #define VM_SYMBOLS(X)                                                                              \
-    X(DO_IT, "doIt") X(VALUE, "value") X(DNU, "doesNotUnderstand:")                                \
-    X(MUST_BE_BOOLEAN, "_mustBeBoolean") X(CANNOT_RETURN, "_cannotReturn:")                        \
-    X(UNWIND_RETURN, "_unwindReturn:home:") X(RAISE, "_raise:with:with:selector:")                 \
-    X(TERMINATE, "_terminate:") X(UNHANDLED, "_unhandled:") X(IMMUTABLE, "_immutable")             \
-    X(NORMAL, "normal") X(SHUTDOWN, "shutdown") X(KILLED, "killed") X(ERROR, "error")              \
-    X(NOPROC, "noproc") X(HEAP_LIMIT, "heapLimit") X(STACK_LIMIT, "stackLimit")                    \
-    X(NO_MEMORY, "noMemory") X(STACK_OVERFLOW, "_stackOverflow") X(LINKED, "linked")               \
-    X(RESTRICTED, "_restrictedGlobal:write:")                                                      \
-    X(PLUS, "+") X(MINUS, "-") X(TIMES, "*") X(DIVIDE, "/") X(IDIVIDE, "//") X(MODULO, "\\\\")     \
-    X(LESS, "<") X(GREATER, ">") X(LESS_EQ, "<=") X(GREATER_EQ, ">=") X(EQUAL, "=")                \
-    X(NOT_EQUAL, "~=") X(BIT_AND, "bitAnd:") X(BIT_OR, "bitOr:") X(BIT_XOR, "bitXor:")             \
-    X(BIT_SHIFT, "bitShift:") X(AT, "at:") X(AT_PUT, "at:put:") X(IS_NIL, "isNil")                 \
-    X(NOT_NIL, "notNil") X(NOT, "not") X(SIZE, "size") X(VALUE1, "value:")                         \
-    X(VALUE2, "value:value:") X(VALUE3, "value:value:value:")                                      \
-    X(VALUE4, "value:value:value:value:") X(NEW, "new") X(PERFORM, "perform:")                    \
-    X(INTERRUPT, "_interrupt")
+    X(DO_IT, "doIt")                                                                               \
+    X(VALUE, "value")                                                                              \
+    X(DNU, "doesNotUnderstand:") X(MUST_BE_BOOLEAN, "_mustBeBoolean") X(CANNOT_RETURN,             \
+                                                                        "_cannotReturn:")          \
+        X(UNWIND_RETURN, "_unwindReturn:home:") X(RAISE, "_raise:with:with:selector:")             \
+            X(TERMINATE, "_terminate:") X(UNHANDLED, "_unhandled:") X(IMMUTABLE, "_immutable") X(  \
+                NORMAL, "normal") X(SHUTDOWN, "shutdown") X(KILLED, "killed") X(ERROR, "error")    \
+                X(NOPROC, "noproc") X(HEAP_LIMIT, "heapLimit") X(STACK_LIMIT, "stackLimit") X(     \
+                    NO_MEMORY, "noMemory") X(STACK_OVERFLOW, "_stackOverflow") X(LINKED, "linked") \
+                    X(RESTRICTED, "_restrictedGlobal:write:") X(PLUS, "+") X(MINUS, "-") X(        \
+                        TIMES, "*") X(DIVIDE, "/") X(IDIVIDE, "//") X(MODULO, "\\\\") X(LESS, "<") \
+                        X(GREATER, ">") X(LESS_EQ, "<=") X(GREATER_EQ, ">=") X(EQUAL, "=")         \
+                            X(NOT_EQUAL, "~=") X(BIT_AND, "bitAnd:") X(BIT_OR, "bitOr:")           \
+                                X(BIT_XOR, "bitXor:") X(BIT_SHIFT, "bitShift:") X(AT, "at:")       \
+                                    X(AT_PUT, "at:put:") X(IS_NIL, "isNil") X(NOT_NIL, "notNil")   \
+                                        X(NOT, "not") X(SIZE, "size") X(VALUE1, "value:")          \
+                                            X(VALUE2, "value:value:")                              \
+                                                X(VALUE3, "value:value:value:")                    \
+                                                    X(VALUE4, "value:value:value:value:")          \
+                                                        X(NEW, "new") X(PERFORM, "perform:")       \
+                                                            X(INTERRUPT, "_interrupt")
 enum {
     SYM_NONE_ = 0,
 #define VM_SYMBOL_ENUM(id, text) SYM_##id,
@@ -233,10 +242,12 @@ typedef struct Vm {
     Class **class_chunks[VM_CLASS_CHUNKS]; /* published with release; pointers never change */
     uint32_t nclasses;                     /* published with release */
     uint32_t code_version;                 /* bumped with release after every installation */
-    bool boot_done;       /* the library is loaded: from now on redefinitions are the user's */
+    bool boot_done;  /* the library is loaded: from now on redefinitions are the user's */
     bool reparented; /* a class got another superclass; the next installation resets all caches */
-    uint32_t nonpristine; /* nonzero: SmallInteger/Float/... operators were redefined: no inline fast paths */
-    struct CellTable *cells;  /* globals by symbol */
+    uint32_t
+        /* nonzero: SmallInteger/Float/... operators were redefined: no inline fast paths */
+        nonpristine;
+    struct CellTable *cells; /* globals by symbol */
     Code **codes;
     uint32_t ncodes, codes_cap;
     Code *all_code;
@@ -247,8 +258,8 @@ typedef struct Vm {
     Domain *domain_buckets[DOMAIN_BUCKETS];
     uint32_t ndomains;
     struct PrimTable *prims;
-    struct CodeMem *memory;   /* VM-lifetime memory of code and names */
-    struct Output *output;    /* standard output and error (node folder supplies the writer) */
+    struct CodeMem *memory; /* VM-lifetime memory of code and names */
+    struct Output *output;  /* standard output and error (node folder supplies the writer) */
     int exit_status;
     bool exit_requested;
     char **args;
@@ -258,14 +269,15 @@ typedef struct Vm {
     void (*on_main_ended)(void *embedder, Process *p);
     void (*on_result)(void *embedder, Process *p, int64_t job, Value result);
     void (*on_stopped)(void *embedder); /* a scheduler thread ends */
-    Lock load_lock;           /* one load or compilation at a time */
-    struct VmCounters *final_counters; /* per scheduler, after it has stopped */
-    struct ExitTimer *exit_timers;     /* under outside_lock */
-    Lock outside_lock;                 /* `outside` is for threads that are no scheduler */
+    Lock load_lock;                     /* one load or compilation at a time */
+    struct VmCounters *final_counters;  /* per scheduler, after it has stopped */
+    struct ExitTimer *exit_timers;      /* under outside_lock */
+    Lock outside_lock;                  /* `outside` is for threads that are no scheduler */
     VmLocal *outside;
 } Vm;
 
-static inline Class *vm_class(const Vm *vm, uint32_t index) {
+static inline Class *vm_class(const Vm *vm, uint32_t index)
+{
     return vm->class_chunks[index / VM_CLASS_CHUNK][index % VM_CLASS_CHUNK];
 }
 

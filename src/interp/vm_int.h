@@ -37,7 +37,7 @@ struct CodeMem {
 
 /* Replaced tables and dictionaries from before the schedulers run, freed at destroy. */
 typedef struct PrimEntry {
-    const char *cls;      /* "Array" or "Array class" */
+    const char *cls; /* "Array" or "Array class" */
     const char *selector;
     PrimFn fn;
     uint32_t authority;
@@ -60,6 +60,7 @@ void vm_free_dicts(Vm *vm);
 Status code_new_caches(Vm *vm, Code *code, const uint32_t *selectors) MUST_CHECK;
 void code_free_caches(Vm *vm, Code *code);
 bool vm_selector_is_special(uint32_t symbol);
-void vm_fail(char *error, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void vm_fail(char *error, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -119,11 +119,11 @@ static Task *list_take(TaskList *list)
 
 /* --- batches of fresh tasks ------------------------------------------------------------------- */
 
-/* Tasks that have not run yet and overflow at normal level are kept apart, in batches, and the newest
- * batch is taken first: a program that forks a tree of processes is then worked off depth first, so
- * that thousands of its processes live at once and not millions (skynet 1,000,000: 1.2 s in order of
- * creation). Nobody has talked to a fresh task yet, so order among them promises nothing; every
- * FRESH_OLDEST_TURN-th time the oldest batch is taken, so none waits for ever.
+/* Tasks that have not run yet and overflow at normal level are kept apart, in batches, and the
+ * newest batch is taken first: a program that forks a tree of processes is then worked off depth
+ * first, so that thousands of its processes live at once and not millions (skynet 1,000,000: 1.2 s
+ * in order of creation). Nobody has talked to a fresh task yet, so order among them promises
+ * nothing; every FRESH_OLDEST_TURN-th time the oldest batch is taken, so none waits for ever.
  *
  * The batches stand in a ring of the group. When it cannot grow, tasks go to the ordinary list. */
 #define FRESH_OLDEST_TURN 8u
@@ -219,7 +219,8 @@ Task *runq_take_global(SchedImpl *s)
     Task *task = NULL;
     uint32_t level = global_level(s, group);
     /* fresh tasks are of normal level: what is higher goes first, what is lower now and then */
-    bool lists_first = level < LEVEL_NORMAL || (level < LEVEL_COUNT && s->global_turn % FRESH_LISTS_TURN == 0);
+    bool lists_first =
+        level < LEVEL_NORMAL || (level < LEVEL_COUNT && s->global_turn % FRESH_LISTS_TURN == 0);
     bool room_for_batch = ring_length(s, LEVEL_NORMAL) < RING_SIZE / 2;
     TaskList batch;
     if (!lists_first && room_for_batch && fresh_take(group, &batch)) {

@@ -601,9 +601,11 @@ static void become_swaps_all_references(void **state)
             if (aged)
                 proc_age(&p);
             HeapGcRequest r = {HEAP_GC_AUTO, 0, p.depth, 0};
+            uint32_t hash = heap_identity_hash(&p.heap, proc_obj(&p, 0));
             assert_int_equal(heap_become(&p.heap, &w.cx, &p.roots, &r, *proc_root(&p, 0),
                                          *proc_root(&p, 1), false, &p.last),
                              STATUS_OK);
+            assert_int_equal(heap_identity_hash(&p.heap, proc_obj(&p, 0)), hash);
             for (size_t i = 0; i < 2; i++) {
                 assert_int_equal(obj_words(proc_obj(&p, i)), sizes[k][1 - i]);
                 assert_true(proc_obj(&p, 2)->words[i] == *proc_root(&p, i));
@@ -612,6 +614,7 @@ static void become_swaps_all_references(void **state)
                 assert_true(obj_slots(proc_obj(&p, 1))[1] == *proc_root(&p, 0));
             proc_collect(&p, HEAP_GC_MAJOR);
             assert_int_equal(obj_words(proc_obj(&p, 0)), sizes[k][1]);
+            assert_int_equal(heap_identity_hash(&p.heap, proc_obj(&p, 0)), hash);
             proc_close(&p);
         }
     }

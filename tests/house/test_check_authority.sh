@@ -10,20 +10,20 @@ case $(uname -m) in
 esac
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir/root/src/interp" "$dir/build/src/interp/liba.a.p"
+mkdir -p "$dir/tree/src/interp" "$dir/build/src/interp/liba.a.p"
 passed=0
 
 expect() {          # accepts|rejects AUTHORITY C-SOURCE [TABLE]
     table=${4:-prims_fake.def}
-    rm -f "$dir"/root/src/interp/*
+    rm -f "$dir"/tree/src/interp/*
     printf 'PRIM("Fake class", "peek:", prim_peek, %s, 0, "look")\n' "$2" \
-        >"$dir/root/src/interp/$table"
-    printf '#include "%s"\n' "$table" >"$dir/root/src/interp/prims_all.h"
+        >"$dir/tree/src/interp/$table"
+    printf '#include "%s"\n' "$table" >"$dir/tree/src/interp/prims_all.h"
     printf '%s\n' "$3" >"$dir/unit.c"
     for level in 0 2; do
         cc -O$level -fPIC -Wno-implicit-function-declaration -c "$dir/unit.c" \
             -o "$dir/build/src/interp/liba.a.p/unit.o"
-        if python3 "$check" "$dir/root" "$dir/build" >"$dir/output"; then
+        if python3 "$check" "$dir/tree" "$dir/build" >"$dir/output"; then
             verdict=accepts
         else
             verdict=rejects

@@ -8,10 +8,10 @@
 static void send_text(const PrimEntry *e, char *out, size_t size)
 {
     size_t at = (size_t)snprintf(out, size, "%s ",
-                                 strcmp(e->cls, "Class") == 0      ? "Object"
-                                 : strcmp(e->cls, "Object") == 0   ? "Object new"
-                                 : strcmp(e->cls, "Process") == 0  ? "Process current"
-                                                                   : "");
+                                 strcmp(e->cls, "Class") == 0     ? "Object"
+                                 : strcmp(e->cls, "Object") == 0  ? "Object new"
+                                 : strcmp(e->cls, "Process") == 0 ? "Process current"
+                                                                  : "");
     if (at == 1) {
         const char *side = strstr(e->cls, " class");
         assert_non_null(side); /* a class not known above: say how to make a receiver */
@@ -32,9 +32,9 @@ typedef struct Call {
 
 static const char *right_name(uint32_t bit)
 {
-    static const char *const names[] = {"fileRead",  "fileWrite", "output", "input",
-                                        "environment", "osProcess", "network", "node",
-                                        "code",      "reflection", "clock"};
+    static const char *const names[] = {"fileRead",    "fileWrite",  "output",  "input",
+                                        "environment", "osProcess",  "network", "node",
+                                        "code",        "reflection", "clock"};
     return names[__builtin_ctz(bit)];
 }
 
@@ -53,7 +53,8 @@ static void no_right_no_effect(void **state)
             send_text(e, send, sizeof send);
             /* in a fork, since domains are inherited */
             snprintf(script, sizeof script,
-                     "[[%s. #done] on: RestrictedAuthority do: [:e | e messageText]] fork wait", send);
+                     "[[%s. #done] on: RestrictedAuthority do: [:e | e messageText]] fork wait",
+                     send);
             calls[n].entry = e;
             calls[n++].job = vmkit_spawn_in(&k, script, vmkit_domain(&k, AUTH_ALL & ~bit));
             vmkit_run(&k);
@@ -104,8 +105,8 @@ static void a_child_holds_no_more_than_its_parent(void **state)
     vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1});
     Domain *d = vmkit_domain(&k, AUTH_ALL & ~(uint32_t)AUTH_CLOCK);
     uint32_t job = vmkit_spawn_in(
-        &k,
-        "[[[System epochSeconds] on: RestrictedAuthority do: [:e | #no]] fork wait] fork wait", d);
+        &k, "[[[System epochSeconds] on: RestrictedAuthority do: [:e | #no]] fork wait] fork wait",
+        d);
     /* a message does not carry rights either: the block runs with those of its process */
     uint32_t free_job = vmkit_spawn(&k, "[[System epochSeconds > 0] fork wait] fork wait");
     vmkit_run(&k);

@@ -17,7 +17,8 @@ static const char *const programs[] = {
     "| d n | d := Dictionary new. 1 to: 1500 do: [:i | d at: i printString put: i]. n := 1.\n"
     "1 to: 200 do: [:i | n := n * i]. d at: #x put: n printString size. d size",
     /* a deep stack; exceptions over it */
-    "| down | down := nil. down := [:k | k = 0 ifTrue: [1 / 0] ifFalse: [1 + (down value: k - 1)]].\n"
+    "| down | down := nil. down := [:k | k = 0 ifTrue: [1 / 0] ifFalse: [1 + (down value: k - "
+    "1)]].\n"
     "[down value: 3000] on: ZeroDivide do: [:e | #caught]",
     /* a large message, and a process that waits for it */
     "| p | p := [| m | m := Process receive payload. m size + (m at: 1) size] fork.\n"
@@ -104,7 +105,8 @@ static void code_that_finds_no_memory_changes_nothing(void **state)
     (void)state;
     VmKit k;
     open_running(&k, 5, 1);
-    vmkit_load(&k, "Tag subclass: Object\n  method: one [ ^1 ]\n  method: sum [ ^self one + 10 ]\n");
+    vmkit_load(&k,
+               "Tag subclass: Object\n  method: one [ ^1 ]\n  method: sum [ ^self one + 10 ]\n");
     vmkit_expect(&k, "Tag new sum", "11");
     uint64_t failed = 1;
     for (uint64_t nth = 1; failed != 0; nth += 1 + nth / 16) {

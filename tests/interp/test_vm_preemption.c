@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_vm_preemption.c - nobody holds a scheduler: loops, sends, long primitives and high priorities
- * leave room for others; rings of 10,000 processes; a hundred machines in one program.
+/* test_vm_preemption.c - nobody holds a scheduler: loops, sends, long primitives and high
+ * priorities leave room for others; rings of 10,000 processes; a hundred machines in one program.
  * Counted in virtual time of the simulator, where a reduction takes 10 ns, never in real time.
  * Threads: the VM's own. */
 #include "vmkit.h"
@@ -33,7 +33,8 @@ static const Busy busy[] = {
                              "  [true] whileTrue: [a copy sort: [:x :y | x <= y]]]"},
     {"searching arrays", "[| a | a := Array new: 200000. [true] whileTrue: [a indexOf: 3]]"},
     {"long strings", "[| s | s := 'abc' repeat: 100000. [true] whileTrue: [s asUppercase size]]"},
-    {"searching strings", "[| s | s := 'ab' repeat: 200000. [true] whileTrue: [s includesSubstring: 'ba!']]"},
+    {"searching strings",
+     "[| s | s := 'ab' repeat: 200000. [true] whileTrue: [s includesSubstring: 'ba!']]"},
     {"comparing strings", "[| s t | s := 'ab' repeat: 200000. t := 'ab' repeat: 200000.\n"
                           "  [true] whileTrue: [s = t]]"},
     {"splitting", "[| s | s := 'ab,c' repeat: 50000. [true] whileTrue: [s split: ',']]"},
@@ -49,10 +50,11 @@ static const Busy busy[] = {
 };
 #define NBUSY (sizeof busy / sizeof *busy)
 
-static const char *const loop_class = "Loop subclass: Object\n"
-                                      "  method: around: n [ ^self around: n + 1 \\\\ 7 ]\n"
-                                      "  method: fib: n [\n"
-                                      "    ^n < 2 ifTrue: [n] ifFalse: [(self fib: n - 1) + (self fib: n - 2)] ]\n";
+static const char *const loop_class =
+    "Loop subclass: Object\n"
+    "  method: around: n [ ^self around: n + 1 \\\\ 7 ]\n"
+    "  method: fib: n [\n"
+    "    ^n < 2 ifTrue: [n] ifFalse: [(self fib: n - 1) + (self fib: n - 2)] ]\n";
 
 /* The longest time the watcher had to wait for its turn. */
 static const char *const watch =
@@ -97,11 +99,12 @@ static void busy_processes_leave_room_on_threads(void **state)
     buf_puts(&b, "| ps echo | ps := ArrayList new.\n");
     for (size_t i = 0; i < NBUSY; i++)
         buf_putf(&b, "ps add: %s fork.\n", busy[i].block);
-    buf_puts(&b, "echo := [| m | [true] whileTrue: [m := Process receive. m sender send: m payload]]"
-                 " fork.\n"
-                 "1 to: 20 do: [:i | echo send: i. Process receive payload = i ifFalse: [nil foo]].\n"
-                 "ps do: [:p | p terminate]. ps do: [:p | p wait]. echo kill.\n"
-                 "(ps collect: [:p | p exitReason]) asArray occurrencesOf: #shutdown");
+    buf_puts(&b,
+             "echo := [| m | [true] whileTrue: [m := Process receive. m sender send: m payload]]"
+             " fork.\n"
+             "1 to: 20 do: [:i | echo send: i. Process receive payload = i ifFalse: [nil foo]].\n"
+             "ps do: [:p | p terminate]. ps do: [:p | p wait]. echo kill.\n"
+             "(ps collect: [:p | p exitReason]) asArray occurrencesOf: #shutdown");
     char wanted[20];
     snprintf(wanted, sizeof wanted, "%zu", NBUSY);
     vmkit_expect(&k, buf_cstr(&b), wanted);
@@ -116,19 +119,20 @@ static void priorities_prefer_and_starve_nobody(void **state)
     for (uint64_t seed = 1; seed <= 4; seed++) {
         vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 1});
         /* counts of turns while three loops of each priority compete */
-        vmkit_expect(&k,
-                     "| me counts loops low high |\n"
-                     "me := Process current. counts := Dictionary new.\n"
-                     "loops := ArrayList new.\n"
-                     "#(#high #normal #low) do: [:prio | 3 timesRepeat: [\n"
-                     "  loops add: ([[true] whileTrue: [me send: prio. Process yield]] forkAt: prio)]].\n"
-                     "3000 timesRepeat: [| p | p := Process receive payload.\n"
-                     "  counts at: p put: (counts at: p ifAbsent: [0]) + 1].\n"
-                     "loops do: [:p | p kill]. loops do: [:p | p wait].\n"
-                     "low := counts at: #low ifAbsent: [0]. high := counts at: #high ifAbsent: [0].\n"
-                     "Array with: low > 10 with: (counts at: #normal ifAbsent: [0]) > 10\n"
-                     "  with: high > (counts at: #normal ifAbsent: [0]) with: high > low",
-                     "(true true true true)");
+        vmkit_expect(
+            &k,
+            "| me counts loops low high |\n"
+            "me := Process current. counts := Dictionary new.\n"
+            "loops := ArrayList new.\n"
+            "#(#high #normal #low) do: [:prio | 3 timesRepeat: [\n"
+            "  loops add: ([[true] whileTrue: [me send: prio. Process yield]] forkAt: prio)]].\n"
+            "3000 timesRepeat: [| p | p := Process receive payload.\n"
+            "  counts at: p put: (counts at: p ifAbsent: [0]) + 1].\n"
+            "loops do: [:p | p kill]. loops do: [:p | p wait].\n"
+            "low := counts at: #low ifAbsent: [0]. high := counts at: #high ifAbsent: [0].\n"
+            "Array with: low > 10 with: (counts at: #normal ifAbsent: [0]) > 10\n"
+            "  with: high > (counts at: #normal ifAbsent: [0]) with: high > low",
+            "(true true true true)");
         vmkit_close(&k);
     }
 }

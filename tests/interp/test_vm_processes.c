@@ -55,8 +55,7 @@ static const Program programs[] = {
      "a := Process receive payload.\n"
      "Array with: (a at: 1) == a with: (a at: 2) == (a at: 3)",
      "(true true)"},
-    {"captured variables are copied at the fork",
-     "| n | n := 1. [n := n + 10] fork wait. n", "1"},
+    {"captured variables are copied at the fork", "| n | n := 1. [n := n + 10] fork wait. n", "1"},
     {"large messages arrive whole",
      "| p s | s := 'abc' repeat: 50000.\n"
      "p := [| m | m := Process receive payload. m size + Process receive payload size] fork.\n"
@@ -102,8 +101,7 @@ static const Program programs[] = {
     {"any object can be a reason",
      "| p | p := [Process receive] fork. p exit: #(1 2). p wait. p exitReason", "(1 2)"},
     {"the dead take no messages", "| p | p := [nil] fork. p wait. p send: 1", "false"},
-    {"a return in a forked block ends it with the value", "[[:x | ^x] value: 5. 6] fork wait",
-     "5"},
+    {"a return in a forked block ends it with the value", "[[:x | ^x] value: 5. 6] fork wait", "5"},
     {"a ring",
      "| me first prev laps | me := Process current. prev := me.\n"
      "1 to: 50 do: [:i | | next | next := prev.\n"
@@ -189,7 +187,7 @@ static void programs_run_in_the_simulator(void **state)
     }
 }
 
-/* ---- seeds ------------------------------------------------------------------------------------- */
+/* ---- seeds ----------------------------------------------------------------------------------- */
 
 static uint64_t trace_of(uint64_t seed)
 {

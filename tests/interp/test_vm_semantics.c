@@ -14,7 +14,8 @@ static void tell(VmKit *k, uint32_t job, int64_t n)
     Value culprit;
     assert_ok(vm_local_open(k->vm, &l));
     epoch_begin(l->actor.epoch);
-    Status status = process_send(&l->actor, NULL, k->jobs[job].pid, VALUE_NIL, value_int(n), &culprit);
+    Status status =
+        process_send(&l->actor, NULL, k->jobs[job].pid, VALUE_NIL, value_int(n), &culprit);
     epoch_end(l->actor.epoch);
     assert_ok(status);
     vm_local_close(l);
@@ -27,7 +28,7 @@ static void load_format(VmKit *k, const char *format, int n)
     vmkit_load(k, source);
 }
 
-/* ---- redefinition under fire ---------------------------------------------------------------------- */
+/* ---- redefinition under fire ----------------------------------------------------------------- */
 
 static const char *const versioned = "Versioned subclass: Object\n"
                                      "  method: version [ ^%d + 0 ]\n"
@@ -101,18 +102,19 @@ static void a_waiting_message_is_news_as_well(void **state)
     vmkit_close(&k);
 }
 
-/* ---- classes that change under warm caches ---------------------------------------------------------- */
+/* ---- classes that change under warm caches --------------------------------------------------- */
 
 static void what_a_superclass_learns_its_subclasses_know(void **state)
 {
     (void)state;
     VmKit k;
     vmkit_open(&k, NULL);
-    vmkit_load(&k, "Animal subclass: Object\n  method: noise [ ^'none' ]\n"
-                   "Cat subclass: Animal\n"
-                   "Kitten subclass: Cat\n"
-                   "User subclass: Object\n  classMethod: ask: x [ ^x noise ]\n"
-                   "  classMethod: try: x [ ^[x purr] on: MessageNotUnderstood do: [:e | 'no'] ]\n");
+    vmkit_load(&k,
+               "Animal subclass: Object\n  method: noise [ ^'none' ]\n"
+               "Cat subclass: Animal\n"
+               "Kitten subclass: Cat\n"
+               "User subclass: Object\n  classMethod: ask: x [ ^x noise ]\n"
+               "  classMethod: try: x [ ^[x purr] on: MessageNotUnderstood do: [:e | 'no'] ]\n");
     vmkit_expect(&k, "(User ask: Cat new) , (User ask: Kitten new) , (User try: Kitten new)",
                  "nonenoneno");
     vmkit_load(&k, "Cat subclass: Animal\n  method: noise [ ^'meow' ]\n");
@@ -141,7 +143,7 @@ static void a_class_that_gets_its_superclass_late_inherits_from_it(void **state)
     vmkit_close(&k);
 }
 
-/* ---- operators that are not built in any more --------------------------------------------------------- */
+/* ---- operators that are not built in any more ------------------------------------------------ */
 
 static void a_user_class_may_define_every_operator(void **state)
 {
@@ -161,7 +163,8 @@ static void a_user_class_may_define_every_operator(void **state)
                    "      (o at: 1 put: 2) , o size , (o bitAnd: 1) , o value , (o value: 1) ]\n"
                    "  classMethod: same: o [ ^o == 1 ]\n");
     vmkit_expect(&k, "Use all: Odd new", "pluslessequalnil?not nil?notatputsizeandvaluevalue:");
-    vmkit_expect(&k, "(3 + 4) printString , (3 < 4) printString , nil isNil printString", "7truetrue");
+    vmkit_expect(&k, "(3 + 4) printString , (3 < 4) printString , nil isNil printString",
+                 "7truetrue");
     vmkit_close(&k);
 }
 
@@ -173,7 +176,8 @@ static void a_built_in_operator_may_be_redefined(void **state)
     } rows[] = {
         {"SmallInteger", "+ x [ ^self - x ]", "| a | a := 7. a + 3", "10", "4"},
         {"SmallInteger", "+ x [ ^self - x ]", "| a b | a := 7. b := 3. a + b", "10", "4"},
-        {"SmallInteger", "< x [ ^x == 3 ]", "| a | a := 5. a < 3 ifTrue: [1] ifFalse: [2]", "2", "1"},
+        {"SmallInteger", "< x [ ^x == 3 ]", "| a | a := 5. a < 3 ifTrue: [1] ifFalse: [2]", "2",
+         "1"},
         {"SmallInteger", "= x [ ^x > 100 ]", "| a | a := 5. Array with: a = 5 with: a = 200",
          "(true false)", "(false true)"},
         {"Float", "* x [ ^x ]", "| a | a := 2.5. a * 2", "5", "2"},
@@ -202,7 +206,8 @@ static void a_built_in_operator_may_be_redefined(void **state)
     }
 }
 
-/* A loop that never leaves its slice for long notices a redefinition, too: at its next switch-in. */
+/* A loop that never leaves its slice for long notices a redefinition, too: at its next
+ * switch-in. */
 static void a_running_loop_sees_new_operators(void **state)
 {
     (void)state;
@@ -215,7 +220,7 @@ static void a_running_loop_sees_new_operators(void **state)
     vmkit_close(&k);
 }
 
-/* ---- captured variables, progress of primitives --------------------------------------------------------- */
+/* ---- captured variables, progress of primitives ---------------------------------------------- */
 
 static void captured_variables_are_stored_like_any_other(void **state)
 {
@@ -254,14 +259,15 @@ static void progress_of_one_call_is_not_that_of_the_next(void **state)
                  "[s indexOf: 'ba' startingAt: 599990] value. [s < 3] on: Error do: [:e | nil].\n"
                  "Array with: s = t with: (s indexOf: 'ab' startingAt: 1) with: s < t",
                  "(false 1 true)");
-    vmkit_expect(&k,
-                 "(Process receive: 1) isNil printString , (Process receive: 1) isNil printString ,\n"
-                 "  ([3] fork wait + [4] fork wait) printString",
-                 "truetrue7");
+    vmkit_expect(
+        &k,
+        "(Process receive: 1) isNil printString , (Process receive: 1) isNil printString ,\n"
+        "  ([3] fork wait + [4] fork wait) printString",
+        "truetrue7");
     vmkit_close(&k);
 }
 
-/* ---- inline caches by themselves (M3) --------------------------------------------------------------------- */
+/* ---- inline caches by themselves (M3) -------------------------------------------------------- */
 
 enum { IC_WRITERS = 2, IC_ROUNDS = 40000 };
 typedef struct IcRace {
@@ -311,7 +317,7 @@ static void an_inline_cache_never_mixes_two_writers(void **state)
     free(race);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static void deep_recursion_is_an_exception(void **state)
 {
@@ -328,7 +334,8 @@ static void deep_recursion_is_an_exception(void **state)
                  "  [Deep new down: 0] on: StackOverflow do: [:e | n := n + 1]]. n",
                  "5");
     uint32_t job = vmkit_spawn(&k, "Deep new down: 0");
-    uint32_t twice = vmkit_spawn(&k, "[Deep new down: 0] on: StackOverflow do: [:e | Deep new down: 0]");
+    uint32_t twice =
+        vmkit_spawn(&k, "[Deep new down: 0] on: StackOverflow do: [:e | Deep new down: 0]");
     vmkit_run(&k);
     assert_non_null(strstr(vmkit_reason(&k, job), "StackOverflow"));
     assert_string_not_equal(vmkit_reason(&k, twice), "normal");
@@ -382,9 +389,8 @@ static void a_global_may_be_hidden_from_a_domain(void **state)
     d->hidden = hidden;
     d->nhidden = 1;
     uint32_t job = vmkit_spawn_in(&k, "[File] on: RestrictedGlobal do: [:e | #hidden]", d);
-    uint32_t child = vmkit_spawn_in(&k,
-                                    "[[File] on: RestrictedGlobal do: [:e | #hidden]] fork wait",
-                                    d);
+    uint32_t child =
+        vmkit_spawn_in(&k, "[[File] on: RestrictedGlobal do: [:e | #hidden]] fork wait", d);
     uint32_t other = vmkit_spawn_in(&k, "Array name", d);
     vmkit_run(&k);
     assert_string_equal(vmkit_result(&k, job), "hidden");
