@@ -83,9 +83,8 @@ typedef struct HeapEnv {
     PoolGlobal *pools;
     size_t default_cap_bytes; /* I8: heap cap of a process unless it sets one; 0: none */
     size_t stack_cap_bytes;   /* M7: stack budget, default 64 MiB; 0: none */
-    size_t
-        /* beyond this a deep stack makes blocks no bigger than it needs; 0: none */
-        stack_soft_bytes;
+    /* beyond this a deep stack makes blocks no bigger than it needs; 0: none */
+    size_t stack_soft_bytes;
     size_t copy_cap_words; /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
     bool verify;           /* check I2 and every root after every collection */
     /* Called for the code pointers found in live closures during a collection that is not minor;
