@@ -217,6 +217,8 @@ typedef struct GcBecome {
     Object *b;
     Value new_of_a; /* where a itself went */
     Value new_of_b;
+    uint32_t hash_a; /* identity hashes, which stay with the references; not used one way */
+    uint32_t hash_b;
     bool one_way;
 } GcBecome;
 

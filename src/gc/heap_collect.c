@@ -231,18 +231,12 @@ Status heap_become(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapGc
     if (a == b)
         return STATUS_OK;
     GcBecome become = {.a = obj_of(a), .b = obj_of(b), .one_way = one_way};
-    if (one_way)
-        return gc_collect(heap, cx, roots, request, &become, result);
-    /* Asked for now, both hashes are stored (or belong to large objects) after the collection. They
-     * stay with the references: a hash table that holds either object finds it as before. */
-    uint32_t hash_a = heap_identity_hash(heap, become.a);
-    uint32_t hash_b = heap_identity_hash(heap, become.b);
-    Status status = gc_collect(heap, cx, roots, request, &become, result);
-    if (become.new_of_a && become.new_of_b) {
-        heap_set_identity_hash(obj_of(become.new_of_a), hash_b);
-        heap_set_identity_hash(obj_of(become.new_of_b), hash_a);
+    if (!one_way) {
+        /* Asked for now, both are stored (or belong to large objects) after the move. */
+        become.hash_a = heap_identity_hash(heap, become.a);
+        become.hash_b = heap_identity_hash(heap, become.b);
     }
-    return status;
+    return gc_collect(heap, cx, roots, request, &become, result);
 }
 
 bool heap_next_gc_is_long(const Heap *heap, size_t words)

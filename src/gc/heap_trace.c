@@ -670,6 +670,10 @@ static void gc_become_start(Gc *gc, GcMode mode)
     bool b_large = (b->b->header & OBJ_F_LARGE) != 0;
     b->new_of_b = gc_become_move(gc, b->b, mode);
     b->new_of_a = b->one_way && a_large ? VALUE_NONE : gc_become_move(gc, b->a, mode);
+    if (!b->one_way) { /* a hash table that holds either finds it as before */
+        heap_set_identity_hash(obj_of(b->new_of_a), b->hash_b);
+        heap_set_identity_hash(obj_of(b->new_of_b), b->hash_a);
+    }
     if (!a_large)
         b->a->header = b->new_of_b;
     if (!b->one_way && !b_large)

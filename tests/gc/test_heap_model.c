@@ -414,9 +414,7 @@ static void swap_nodes(Node *a, Node *b)
     Node t = *a;
     /* The objects keep their identity; the names in the shadow change hands. */
     a->kind = b->kind, a->words = b->words, a->slot = b->slot, a->id = b->id;
-    a->hashed = b->hashed, a->hash = b->hash;
     b->kind = t.kind, b->words = t.words, b->slot = t.slot, b->id = t.id;
-    b->hashed = t.hashed, b->hash = t.hash;
 }
 
 static void step_become(Model *m)
