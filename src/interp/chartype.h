@@ -55,6 +55,8 @@ static inline uint32_t char_to_upper(uint32_t cp)
 {
     if (cp < 0x80)
         return cp - 'a' < 26 ? cp - 32 : cp;
+    if (cp == 0xDF) /* Unicode has no simple upper case of the sharp s; utf8proc makes one up */
+        return cp;
     return (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp);
 }
 
