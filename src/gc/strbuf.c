@@ -139,6 +139,23 @@ static bool str_claim(const StrHandle *a, size_t more)
 #endif
 }
 
+bool str_can_append(Value a, size_t more)
+{
+    if (!value_is_kind(a, OBJ_BIG_STRING))
+        return false;
+    const StrHandle *h = (const StrHandle *)(const void *)obj_of(a);
+    size_t end = h->offset + h->bytes;
+    /* Relaxed: only a forecast, str_claim decides. */
+    return h->buf->capacity - end >= more && atom_load_rlx(&h->buf->used) == end;
+}
+
+Status str_new_growing(Heap *heap, HeapCtx *cx, const Value *stack_end, size_t bytes, size_t chars,
+                       uint8_t **data, Value *out)
+{
+    return str_new_big(heap, cx, stack_end, CLASS_STRING, bytes, chars, bytes + bytes / 2, data,
+                       out);
+}
+
 static Status str_append(Heap *heap, HeapCtx *cx, const Value *stack_end, const StrHandle *a,
                          StrView b, Value *out)
 {
@@ -247,6 +264,40 @@ static size_t str_step(const StrView *view, size_t index, size_t at_index, size_
 
 static size_t distance(size_t a, size_t b) { return a > b ? a - b : b - a; }
 
+StrPlace str_nearest(Value v, size_t index)
+{
+    StrView view = str_view(v);
+    StrPlace at = {0, 0};
+    if (index > view.chars / 2)
+        at = (StrPlace){view.chars, view.bytes};
+    if (obj_kind(obj_of(v)) == OBJ_STRING)
+        return at;
+    const StrHandle *h = (const StrHandle *)(const void *)obj_of(v);
+    /* Relaxed, index and offset in one word: a frozen handle is stepped by several processes at
+     * once, and any pair one of them stored is right. */
+    uint64_t cursor = atom_load_rlx(&h->cursor);
+    if (distance(index, (size_t)(cursor >> 32)) < distance(index, at.index))
+        at = (StrPlace){(size_t)(cursor >> 32), (size_t)(uint32_t)cursor};
+    return at;
+}
+
+size_t str_walk(Value v, StrPlace *at, size_t index, size_t most)
+{
+    StrView view = str_view(v);
+    size_t steps = distance(index, at->index);
+    if (steps > most) {
+        index = index > at->index ? at->index + most : at->index - most;
+        steps = most;
+    }
+    size_t offset = str_step(&view, index, at->index, at->offset);
+    *at = (StrPlace){index, offset};
+    if (obj_kind(obj_of(v)) == OBJ_BIG_STRING) {
+        StrHandle *h = (StrHandle *)(void *)obj_of(v);
+        atom_store_rlx(&h->cursor, (uint64_t)index << 32 | offset); /* as in str_nearest */
+    }
+    return steps;
+}
+
 size_t str_offset(Value v, size_t index)
 {
     StrView view = str_view(v);
@@ -254,23 +305,7 @@ size_t str_offset(Value v, size_t index)
         return index < view.bytes ? index : view.bytes;
     if (index >= view.chars)
         return view.bytes;
-    size_t at_index = 0;
-    size_t at_offset = 0;
-    if (index > view.chars / 2) {
-        at_index = view.chars;
-        at_offset = view.bytes;
-    }
-    if (obj_kind(obj_of(v)) == OBJ_STRING)
-        return str_step(&view, index, at_index, at_offset);
-    StrHandle *h = (StrHandle *)(void *)obj_of(v);
-    /* Relaxed, index and offset in one word: a frozen handle is stepped by several processes at
-     * once, and any pair one of them stored is right. */
-    uint64_t cursor = atom_load_rlx(&h->cursor);
-    if (distance(index, (size_t)(cursor >> 32)) < distance(index, at_index)) {
-        at_index = (size_t)(cursor >> 32);
-        at_offset = (size_t)(uint32_t)cursor;
-    }
-    size_t offset = str_step(&view, index, at_index, at_offset);
-    atom_store_rlx(&h->cursor, (uint64_t)index << 32 | offset);
-    return offset;
+    StrPlace at = str_nearest(v, index);
+    (void)str_walk(v, &at, index, SIZE_MAX);
+    return at.offset;
 }

@@ -38,6 +38,20 @@ Status str_concat(Heap *heap, HeapCtx *cx, const Value *stack_end, StrView a, Va
  * longer than STR_INLINE_MAX, copies otherwise. */
 Status str_slice(Heap *heap, HeapCtx *cx, const Value *stack_end, Value a, size_t offset,
                  size_t bytes, size_t chars, Value *out) MUST_CHECK;
+/* Would str_concat append b of `more` bytes in place, copying only b? */
+bool str_can_append(Value a, size_t more);
+/* A long string with room to grow, to be filled by the caller (in pieces: nobody else sees it). */
+Status str_new_growing(Heap *heap, HeapCtx *cx, const Value *stack_end, size_t bytes, size_t chars,
+                       uint8_t **data, Value *out) MUST_CHECK;
+/* Code point and byte of one place in a string that is not ASCII. */
+typedef struct StrPlace {
+    size_t index;
+    size_t offset;
+} StrPlace;
+/* The nearest known place: start, end or the cursor left by the last walk. index <= chars. */
+StrPlace str_nearest(Value v, size_t index);
+/* Walks from *at towards `index`, at most `most` code points; answers how many. */
+size_t str_walk(Value v, StrPlace *at, size_t index, size_t most);
 /* Byte offset of code point `index` (0-based) of string v: constant time for ASCII, otherwise
  * stepping from the nearest of start, end and the cached cursor. */
 size_t str_offset(Value v, size_t index);

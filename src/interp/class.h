@@ -104,6 +104,7 @@ Cell *cell_find(Vm *vm, uint32_t symbol, bool create);
 /* VALUE_NONE: no memory for that. */
 Value cell_read(VmLocal *l, Process *p, Cell *cell);
 /* Publishes a frozen copy of v (from `heap`, NULL when v is immediate or frozen). */
+/* Sets l->actor.copied_words, which is to be paid. */
 MUST_CHECK Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit);
 bool domain_hides(const Domain *domain, uint32_t symbol);
 /* The domain with all that `from` hides and n more symbols, and those of its rights that are in

@@ -44,8 +44,11 @@ Value cell_read(VmLocal *l, Process *p, Cell *cell) {
 Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit) {
     Vm *vm = l->vm;
     Region *region = NULL;
+    l->actor.copied_words = 0;
     if (value_is_ptr(v)) {
+        bool copied = !obj_is_frozen(obj_of(v));
         STATUS_FORWARD(frozen_copy(heap, &l->actor.heap, v, &v, &region, culprit));
+        l->actor.copied_words = copied ? region_bytes(region) / sizeof(Value) : 0;
     }
     lock_acquire(&vm->code_lock);
     Region *old = cell->region;

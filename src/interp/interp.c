@@ -184,16 +184,15 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }
 /* The quick form: no integer test first. Anything but two Floats turns the site back. */
 #define FLOAT_CASE(NAME, FLOAT_EXPR)                                                               \
-    L_##NAME##F:                                                                                   \
-    {                                                                                              \
+    L_##NAME##F : {                                                                                \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]), z = (FLOAT_EXPR);     \
-        if (LIKELY(z == z)) {                                                                      \
-            R[A] = float_encode(z);                                                                \
-            NEXT;                                                                                  \
+        if (UNLIKELY(__builtin_isunordered(z, z))) {                                               \
+            quicken(pc, ins, OP_##NAME);                                                           \
+            goto L_##NAME;                                                                         \
         }                                                                                          \
-        quicken(pc, ins, OP_##NAME);                                                               \
-        goto L_##NAME;                                                                             \
+        R[A] = float_encode(z);                                                                    \
+        NEXT;                                                                                      \
     }
 #define FLOAT_COMPARE_CASE(NAME, OPERATOR)                                                         \
     L_##NAME##JF:                                                                                  \
@@ -616,7 +615,7 @@ L_SETGLOBAL : {
         m = vm_lookup_cached(l, class_of(nb[0]), SYM_RAISE);
         goto enter;
     }
-    reds -= 4;
+    reds -= 4 + (int32_t)(l->actor.copied_words / 8);
     NEXT;
 }
 

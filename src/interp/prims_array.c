@@ -222,7 +222,7 @@ PrimStatus prim_array_index_of(PrimCall *c)
         return prim_bounds_error(c, start, (int64_t)a.size);
     }
     size_t i = (size_t)start - 1 > (size_t)c->resume->a ? (size_t)start - 1 : (size_t)c->resume->a;
-    size_t piece = index_piece(key);
+    size_t piece = index_piece(key), seen = i;
     for (; i < a.size; i++) {
         Value v = elements(&a)[i];
         int equal = value_equal_builtin(c->vm, v, key);
@@ -230,16 +230,19 @@ PrimStatus prim_array_index_of(PrimCall *c)
             return PRIM_FALLBACK;
         }
         if (equal > 0) {
+            prim_charge(c, (i - seen) / 4);
             return prim_ok(c, value_int((int64_t)i + 1));
         }
         if (i % piece == piece - 1) {
-            prim_charge(c, piece == 1 ? 512 : 8);
+            prim_charge(c, piece == 1 ? 512 : piece / 4);
+            seen = i;
             if (prim_out_of_time(c)) {
                 c->resume->a = i + 1;
                 return PRIM_YIELD;
             }
         }
     }
+    prim_charge(c, (i > seen ? i - seen : 0) / 4);
     return prim_ok(c, value_int(0));
 }
 

@@ -22,9 +22,11 @@ static uint32_t selector_argument(PrimCall *c, Value v)
         return value_as_symbol(v);
     }
     StrView text;
-    return prim_text(c, v, &text)
-               ? symtab_lookup(c->vm->symtab, (const char *)text.data, text.bytes)
-               : 0;
+    if (!prim_text(c, v, &text)) {
+        return 0;
+    }
+    prim_charge(c, text.bytes / 32);
+    return symtab_lookup(c->vm->symtab, (const char *)text.data, text.bytes);
 }
 
 PrimStatus prim_object_class(PrimCall *c)

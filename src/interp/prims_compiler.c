@@ -440,6 +440,7 @@ PrimStatus prim_compiler_set_global(PrimCall *c)
     if (status == STATUS_NOT_SENDABLE) {
         return prim_error(c, "the value holds something that cannot leave its process");
     }
+    prim_charge(c, l->actor.copied_words / 8);
     return status == STATUS_OK ? prim_ok(c, c->args[2]) : prim_status(c, status, 0);
 }
 

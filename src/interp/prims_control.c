@@ -82,7 +82,10 @@ static bool frame_at(PrimCall *c, Value offset, FrameWalk *w)
         return false;
     }
     *w = frame_top(c->process);
-    return walk_to(w, (size_t)value_as_int(offset));
+    size_t from = w->window;
+    bool found = walk_to(w, (size_t)value_as_int(offset));
+    prim_charge(c, (from - w->window) / 64); /* some ten words a frame */
+    return found;
 }
 
 static Value exception_slot(Value exception, unsigned slot)
@@ -185,6 +188,7 @@ PrimStatus prim_exception_own_frame(PrimCall *c)
 PrimStatus prim_exception_base_frame(PrimCall *c)
 {
     FrameWalk w = frame_top(c->process);
+    prim_charge(c, w.window / 64);
     while (frame_up(&w)) {
     }
     return prim_ok(c, value_int((int64_t)w.window));
@@ -365,7 +369,8 @@ PrimStatus prim_exception_trace_text(PrimCall *c)
     Object *frames = obj_of(c->args[1]);
     Buf buf;
     buf_init(&buf, c->vm->env, 1 << 20);
-    for (size_t i = 0; i < obj_words(frames); i++) {
+    size_t n = obj_words(frames) < TRACE_FRAMES_MAX ? obj_words(frames) : TRACE_FRAMES_MAX;
+    for (size_t i = 0; i < n; i++) {
         if (value_is_int(obj_slots(frames)[i])) {
             put_frame(&buf, c->vm, i, (uint64_t)value_as_int(obj_slots(frames)[i]));
         }
@@ -374,7 +379,7 @@ PrimStatus prim_exception_trace_text(PrimCall *c)
         buf.len--;
     }
     PrimStatus st = prim_answer_string(c, buf.data ? buf.data : "", buf.len);
-    prim_charge(c, buf.len / 100);
+    prim_charge(c, 4 * n + buf.len / 16);
     buf_free(&buf);
     return st;
 }

@@ -124,6 +124,9 @@ static inline bool key_hash(PrimCall *c, Value key, uint64_t *hash)
     if (!value_hash_builtin(c->vm, key, &h)) {
         return false;
     }
+    if (value_is_string(key)) {
+        prim_charge(c, str_view(key).bytes / 32); /* hashed byte by byte, then compared */
+    }
     *hash = h;
     return true;
 }

@@ -59,6 +59,7 @@ static PrimStatus foreign_string(PrimCall *c, const char *bytes, size_t n, Value
 {
     char text[3 * FILE_PATH_MAX];
     PrimStatus st;
+    prim_charge(c, n / 16);
     if (utf8_check(bytes, n, NULL))
         return prim_new_string(c, bytes, n, out, &st) ? PRIM_OK : st;
     size_t len = 0;
@@ -527,6 +528,9 @@ static PrimStatus answer_part(PrimCall *c, PathText (*part)(const char *path, si
     StrView path;
     if (!prim_text(c, c->args[1], &path))
         return prim_type_error(c, 1, "String");
+    if (path.bytes > FILE_PATH_MAX)
+        return prim_error(c, system_error_text(ENAMETOOLONG));
+    prim_charge(c, path.bytes / 32);
     PathText text = part((const char *)path.data, path.bytes);
     return prim_answer_string(c, text.bytes, text.len);
 }
@@ -542,9 +546,10 @@ PrimStatus prim_file_dirname(PrimCall *c)
     char clean[FILE_PATH_MAX + 2];
     if (!prim_text(c, c->args[1], &path))
         return prim_type_error(c, 1, "String");
-    PathText dir = path_dir((const char *)path.data, path.bytes);
-    if (dir.len > FILE_PATH_MAX)
+    if (path.bytes > FILE_PATH_MAX)
         return too_long(c);
+    prim_charge(c, path.bytes / 32);
+    PathText dir = path_dir((const char *)path.data, path.bytes);
     return prim_answer_string(c, clean, path_clean(dir.bytes, dir.len, clean));
 }
 

@@ -141,6 +141,7 @@ PrimStatus num_finish(PrimCall *c)
 {
     DirtyJob *d = c->dirty_state;
     PrimStatus st = answer_job(c, &d->job);
+    prim_charge(c, d->job.out_limbs / 32); /* copied to the heap */
     if (st == PRIM_GC) {
         c->dirty_free = dirty_free; /* for the case that the process dies of the collection */
     } else {
@@ -351,27 +352,34 @@ int num_compare(Value a, Value b)
     return bigint_compare(x, y);
 }
 
+static int compare_paid(PrimCall *c)
+{
+    if (value_is_ptr(c->args[0]))
+        prim_charge(c, obj_words(obj_of(c->args[0])) / 64);
+    return num_compare(c->args[0], c->args[1]);
+}
+
 PrimStatus num_less(PrimCall *c)
 {
-    int order = num_compare(c->args[0], c->args[1]);
+    int order = compare_paid(c);
     return order == 3 ? not_a_number(c) : prim_ok(c, value_bool(order == -1));
 }
 
 PrimStatus num_greater(PrimCall *c)
 {
-    int order = num_compare(c->args[0], c->args[1]);
+    int order = compare_paid(c);
     return order == 3 ? not_a_number(c) : prim_ok(c, value_bool(order == 1));
 }
 
 PrimStatus num_less_eq(PrimCall *c)
 {
-    int order = num_compare(c->args[0], c->args[1]);
+    int order = compare_paid(c);
     return order == 3 ? not_a_number(c) : prim_ok(c, value_bool(order <= 0));
 }
 
 PrimStatus num_greater_eq(PrimCall *c)
 {
-    int order = num_compare(c->args[0], c->args[1]);
+    int order = compare_paid(c);
     return order == 3 ? not_a_number(c) : prim_ok(c, value_bool(order == 0 || order == 1));
 }
 

@@ -60,7 +60,7 @@ static PrimStatus park(PrimCall *c, ProcessWait why)
     return PRIM_PARK;
 }
 
-static void charge_copy(PrimCall *c) { prim_charge(c, actor_of(c)->copied_words / 16 + 1); }
+static void charge_copy(PrimCall *c) { prim_charge(c, actor_of(c)->copied_words / 8 + 1); }
 
 /* A copy that did not work. */
 static PrimStatus copy_failed(PrimCall *c, Status status, Value culprit)
@@ -531,7 +531,7 @@ PrimStatus prim_process_list(PrimCall *c)
         return st;
     uint32_t cursor = (uint32_t)value_as_int(c->args[1]);
     uint32_t n = actor_list_pids(actor_of(c)->node, &cursor, LIST_SPAN, pids, LIST_PIECE);
-    prim_charge(c, LIST_SPAN / 64);
+    prim_charge(c, LIST_SPAN / 16);
     list->words[0] = cursor == UINT32_MAX ? VALUE_NIL : value_int(cursor);
     memcpy(list->words + 1, pids, n * sizeof *pids);
     return prim_ok(c, value_ptr(list));

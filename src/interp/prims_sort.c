@@ -303,7 +303,7 @@ static bool sort_step(Sort *t)
     case STEP_MERGE: done = step_merge(t); break;
     default: more = step_store(t, &done);
     }
-    prim_charge(t->c, done / 8);
+    prim_charge(t->c, t->s->kind == SORT_STRINGS ? done / 2 : done / 8);
     return more;
 }
 

@@ -30,11 +30,24 @@ bool text_argument(PrimCall *c, unsigned k, char room[4], StrView *out, PrimStat
     return false;
 }
 
-size_t text_offset(Value v, const StrView *s, size_t index)
+bool text_offset(PrimCall *c, const StrView *s, size_t index, StrPlace *at)
 {
-    if (text_is_ascii(s))
-        return index;
-    return value_is_string(v) ? str_offset(v, index) : utf8_offset(text_at(s, 0), s->bytes, index);
+    Value v = c->args[0];
+    if (text_is_ascii(s)) {
+        *at = (StrPlace){index, index};
+    } else if (index >= s->chars) {
+        *at = (StrPlace){s->chars, s->bytes};
+    } else if (!value_is_string(v)) { /* symbols are short */
+        *at = (StrPlace){index, utf8_offset(text_at(s, 0), s->bytes, index)};
+        text_charge_bytes(c, at->offset);
+    } else {
+        if (at->offset == 0)
+            *at = str_nearest(v, index);
+        do {
+            text_charge_bytes(c, str_walk(v, at, index, TEXT_WHOLE));
+        } while (at->index != index && !prim_out_of_time(c));
+    }
+    return at->index == index || at->offset == s->bytes;
 }
 
 /* Heap words a string of so many bytes takes at most; long ones live off-heap. */
@@ -43,14 +56,14 @@ static size_t words_for(size_t bytes)
     return STR_HANDLE_WORDS + 4 + (bytes <= STR_INLINE_MAX ? bytes / sizeof(Value) : 0);
 }
 
-PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from, size_t to)
+PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from, size_t to,
+                             size_t chars)
 {
     if (from == 0 && to == s->bytes && value_is_string(v))
         return prim_ok(c, v);
     if (!value_is_string(v))
         return prim_answer_string(c, s->data + from, to - from);
     Value out;
-    size_t chars = text_count(s, from, to);
     Status status = str_slice(c->heap, c->cx, c->stack_end, v, from, to - from, chars, &out);
     if (status != STATUS_OK)
         return prim_status(c, status, words_for(to - from));
@@ -110,8 +123,14 @@ PrimStatus prim_string_at(PrimCall *c)
         return st;
     if (text_is_ascii(&s))
         return prim_ok(c, value_char(s.data[index]));
-    const char *p = text_at(&s, text_offset(c->args[0], &s, index));
-    return prim_ok(c, value_char(utf8_next(&p)));
+    StrPlace at = {c->resume->a, c->resume->b};
+    if (!text_offset(c, &s, index, &at)) {
+        c->resume->a = at.index;
+        c->resume->b = at.offset;
+        return PRIM_YIELD;
+    }
+    const char *p = text_at(&s, at.offset);
+    return text_done(c, value_char(utf8_next(&p)));
 }
 
 PrimStatus prim_string_byte_at(PrimCall *c)
@@ -136,10 +155,22 @@ PrimStatus prim_string_copy(PrimCall *c)
     to = to > size ? size : to;
     if (from > to)
         return prim_answer_string(c, "", 0);
-    size_t first = text_offset(c->args[0], &s, (size_t)from - 1);
-    size_t end = to == size ? s.bytes : text_offset(c->args[0], &s, (size_t)to);
-    text_charge(c, end - first);
-    return text_answer_slice(c, c->args[0], &s, first, end);
+    /* resume: the place reached; c: the first offset + 1 once it is known */
+    PrimResume *r = c->resume;
+    StrPlace at = {r->a, r->b};
+    bool there = r->c || text_offset(c, &s, (size_t)from - 1, &at);
+    if (there && !r->c) {
+        r->c = at.offset + 1;
+    }
+    there = there && text_offset(c, &s, (size_t)to, &at);
+    r->a = at.index;
+    r->b = at.offset;
+    if (!there)
+        return PRIM_YIELD;
+    size_t first = (size_t)r->c - 1;
+    text_charge(c, at.offset - first);
+    PrimStatus st = text_answer_slice(c, c->args[0], &s, first, at.offset, (size_t)(to - from + 1));
+    return st == PRIM_OK ? text_done(c, c->result) : st;
 }
 
 /* _pieceFrom: byteOffset. At most TEXT_WHOLE bytes of whole characters; '' at the end. */
@@ -152,11 +183,37 @@ PrimStatus prim_string_piece(PrimCall *c)
     size_t from = offset < 0 || (uint64_t)offset > s.bytes ? s.bytes : (size_t)offset;
     from = text_char_start(&s, from);
     size_t end = s.bytes - from > TEXT_WHOLE ? text_char_start(&s, from + TEXT_WHOLE) : s.bytes;
-    text_charge(c, end - from);
-    return text_answer_slice(c, c->args[0], &s, from, end);
+    text_charge_bytes(c, end - from);
+    return text_answer_slice(c, c->args[0], &s, from, end, text_count(&s, from, end));
 }
 
 /* ---- concatenation ------------------------------------------------------------------------- */
+
+/* A long receiver that must be copied. resume: root is the new string, a the bytes done, c 1. */
+static PrimStatus concat_in_pieces(PrimCall *c, const StrView *a, const StrView *b)
+{
+    PrimResume *r = c->resume;
+    uint8_t *data;
+    if (!r->c) {
+        Value out;
+        Status status = str_new_growing(c->heap, c->cx, c->stack_end, a->bytes + b->bytes,
+                                        a->chars + b->chars, &data, &out);
+        if (status != STATUS_OK)
+            return prim_status(c, status, words_for(a->bytes + b->bytes));
+        *r = (PrimResume){0, 0, 1, out};
+    }
+    data = (uint8_t *)(uintptr_t)str_view(r->root).data; /* ours alone until it is answered */
+    while (r->a < a->bytes) {
+        size_t n = a->bytes - r->a < CONCAT_WHOLE ? a->bytes - r->a : CONCAT_WHOLE;
+        memcpy(data + r->a, a->data + r->a, n);
+        r->a += n;
+        if (text_pause(c, n))
+            return PRIM_YIELD;
+    }
+    memcpy(data + a->bytes, b->data, b->bytes);
+    text_charge(c, b->bytes);
+    return text_done(c, r->root);
+}
 
 PrimStatus prim_string_concat(PrimCall *c)
 {
@@ -168,6 +225,8 @@ PrimStatus prim_string_concat(PrimCall *c)
     if (b.bytes > CONCAT_WHOLE)
         return PRIM_FALLBACK;
     bool is_string = value_is_string(c->args[0]);
+    if (c->resume->c || (a.bytes > CONCAT_WHOLE && !str_can_append(c->args[0], b.bytes)))
+        return concat_in_pieces(c, &a, &b);
     if (b.bytes == 0 && is_string)
         return prim_self(c);
     if (a.bytes == 0 && value_is_string(c->args[1]))
@@ -177,7 +236,7 @@ PrimStatus prim_string_concat(PrimCall *c)
                                is_string ? c->args[0] : VALUE_NIL, b, &out);
     if (status != STATUS_OK)
         return prim_status(c, status, words_for(a.bytes + b.bytes));
-    text_charge(c, b.bytes);
+    text_charge(c, b.bytes + (out == VALUE_NIL || str_view(out).data == a.data ? 0 : a.bytes));
     return prim_ok(c, out);
 }
 
@@ -197,9 +256,10 @@ PrimStatus prim_string_equal(PrimCall *c)
         return prim_ok(c, VALUE_TRUE);
     for (size_t at = c->resume->a; at < a.bytes; at += TEXT_PIECE) {
         size_t n = a.bytes - at < TEXT_PIECE ? a.bytes - at : TEXT_PIECE;
+        text_charge(c, n);
         if (memcmp(a.data + at, b.data + at, n) != 0)
             return text_done(c, VALUE_FALSE);
-        if (n == TEXT_PIECE && text_pause(c, n)) {
+        if (n == TEXT_PIECE && prim_out_of_time(c)) {
             c->resume->a = at + n;
             return PRIM_YIELD;
         }
@@ -218,10 +278,11 @@ static bool compare_texts(PrimCall *c, int *order, PrimStatus *st)
     size_t shared = a.bytes < b.bytes ? a.bytes : b.bytes;
     for (size_t at = c->resume->a; at < shared; at += TEXT_PIECE) {
         size_t n = shared - at < TEXT_PIECE ? shared - at : TEXT_PIECE;
+        text_charge(c, n);
         *order = memcmp(a.data + at, b.data + at, n);
         if (*order != 0)
             return true;
-        if (n == TEXT_PIECE && text_pause(c, n)) {
+        if (n == TEXT_PIECE && prim_out_of_time(c)) {
             c->resume->a = at + n;
             *st = PRIM_YIELD;
             return false;
@@ -279,7 +340,8 @@ PrimStatus prim_string_hash(PrimCall *c)
         size_t n = s.bytes - at < TEXT_PIECE ? s.bytes - at : TEXT_PIECE;
         hash = hash_fnv32_more(hash, s.data + at, n);
         at += n;
-        if (n == TEXT_PIECE && text_pause(c, 4 * n)) { /* a byte at a time */
+        text_charge_bytes(c, n);
+        if (n == TEXT_PIECE && prim_out_of_time(c)) {
             c->resume->a = at;
             c->resume->b = hash;
             return PRIM_YIELD;
@@ -339,8 +401,14 @@ static PrimStatus find(PrimCall *c, size_t start, FindAnswer kind)
     if (wanted.bytes == 0 || start >= s.chars)
         return find_answer(c, kind, 0);
     PrimResume *r = c->resume;
-    if (!r->c)
-        *r = (PrimResume){text_offset(c->args[0], &s, start), start, 1, VALUE_NIL};
+    if (r->c == 0) { /* on the way to the start: a is the character, b the byte reached */
+        StrPlace at = {r->a, r->b};
+        bool there = text_offset(c, &s, start, &at);
+        *r = there ? (PrimResume){at.offset, start, 1, VALUE_NIL}
+                   : (PrimResume){at.index, at.offset, 0, VALUE_NIL};
+        if (!there)
+            return PRIM_YIELD;
+    }
     for (;;) {
         size_t from = r->a;
         if (s.bytes - from < wanted.bytes)
@@ -349,12 +417,11 @@ static PrimStatus find(PrimCall *c, size_t start, FindAnswer kind)
         size_t window = TEXT_PIECE + wanted.bytes - 1;
         window = window < room_left ? window : room_left;
         const uint8_t *hit = memmem(s.data + from, window, wanted.data, wanted.bytes);
+        text_charge_bytes(c, wanted.bytes + (hit ? (size_t)(hit - s.data) - from : window));
         if (hit) {
             size_t at = (size_t)(hit - s.data);
-            text_charge(c, at - from);
             return find_answer(c, kind, r->b + text_count(&s, from, at) + 1);
         }
-        text_charge(c, window);
         if (window == room_left)
             return find_answer(c, kind, 0);
         r->a = text_char_start(&s, from + TEXT_PIECE);

@@ -18,7 +18,7 @@
 #include "utf8.h"
 
 #define TEXT_PIECE ((size_t)64 * 1024)
-#define TEXT_WHOLE ((size_t)32 * 1024)
+#define TEXT_WHOLE ((size_t)16 * 1024)
 /* Bytes a memory-speed loop does for one reduction. */
 #define TEXT_BYTES_PER_REDUCTION 100
 
@@ -58,12 +58,17 @@ static inline void text_charge(PrimCall *c, size_t bytes)
     prim_charge(c, bytes / TEXT_BYTES_PER_REDUCTION);
 }
 
+/* For loops that look at each byte: four times slower. */
+static inline void text_charge_bytes(PrimCall *c, size_t bytes) { text_charge(c, 4 * bytes); }
+
 /* Text of a String, Symbol or Character argument (which uses `room`); false: *st is the error. */
 bool text_argument(PrimCall *c, unsigned k, char room[4], StrView *out, PrimStatus *st);
-/* Byte offset of a 0-based character of v, whose view is s. */
-size_t text_offset(Value v, const StrView *s, size_t index);
-/* Answers bytes [from, to) of v, whose view is s, sharing a long buffer. */
-PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from, size_t to);
+/* Byte offset of a 0-based character of args[0], whose view is s, from *at on; {0, 0} there means the
+ * nearest known place. False: the slice is used up; return PRIM_YIELD and call with *at again. */
+bool text_offset(PrimCall *c, const StrView *s, size_t index, StrPlace *at);
+/* Answers bytes [from, to), `chars` characters of v, whose view is s, sharing a long buffer. */
+PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from, size_t to,
+                             size_t chars);
 /* New String to be filled at *data; *out is it. False: *st says what to return. */
 bool text_new(PrimCall *c, size_t bytes, size_t chars, uint8_t **data, Value *out, PrimStatus *st);
 /* Leaves the state of a primitive that may have yielded, and answers v. */

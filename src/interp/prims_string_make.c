@@ -134,8 +134,9 @@ PrimStatus prim_string_replace(PrimCall *c)
     if (s.bytes > TEXT_WHOLE)
         return PRIM_FALLBACK;
     size_t n = old.bytes ? count_occurrences(&s, &old) : 0;
+    text_charge_bytes(c, s.bytes);
     if (n == 0)
-        return text_answer_slice(c, c->args[0], &s, 0, s.bytes);
+        return text_answer_slice(c, c->args[0], &s, 0, s.bytes, s.chars);
     size_t bytes = s.bytes - n * old.bytes + n * with.bytes;
     if (with.bytes > TEXT_PIECE || bytes > 4 * TEXT_PIECE)
         return PRIM_FALLBACK;
@@ -412,6 +413,7 @@ PrimStatus prim_stream_put(PrimCall *c)
     if (text.bytes > obj_byte_length(s.buffer) - s.fill)
         return PRIM_FALLBACK;
     memcpy(obj_bytes(s.buffer) + s.fill, text.data, text.bytes);
+    text_charge(c, text.bytes);
     set_fill(c, &s, s.fill + text.bytes);
     return prim_ok(c, c->args[1]);
 }
@@ -421,6 +423,7 @@ PrimStatus prim_stream_take(PrimCall *c)
     Stream s;
     if (!stream_view(c, &s))
         return prim_answer_string(c, "", 0);
+    text_charge_bytes(c, s.fill);
     const uint8_t *bytes = obj_bytes(s.buffer);
     if (!utf8_check((const char *)bytes, s.fill, NULL))
         return prim_error(c, "the buffer holds something else than text");

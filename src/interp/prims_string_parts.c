@@ -114,7 +114,8 @@ static PrimStatus answer_parts(PrimCall *c, const Splitter *p, const Parts *part
     size_t size = parts->count + (more != VALUE_NONE);
     Object *array = prim_new_slots(c, CLASS_ARRAY, size, &st);
     for (size_t i = 0; array && i < parts->count; i++) {
-        st = text_answer_slice(c, c->args[0], &p->s, parts->from[i], parts->to[i]);
+        st = text_answer_slice(c, c->args[0], &p->s, parts->from[i], parts->to[i],
+                               text_count(&p->s, parts->from[i], parts->to[i]));
         if (st != PRIM_OK)
             array = NULL;
         else
@@ -137,7 +138,7 @@ static PrimStatus split_whole(PrimCall *c, Splitter *p)
     gather(p, &parts, TEXT_WHOLE);
     if (!p->ended)
         return PRIM_FALLBACK;
-    text_charge(c, 2 * p->s.bytes);
+    text_charge(c, (p->kind == SPLIT_WORDS ? 16 : 4) * p->s.bytes);
     return answer_parts(c, p, &parts, VALUE_NONE);
 }
 
@@ -190,8 +191,8 @@ PrimStatus prim_string_some_parts(PrimCall *c)
     parts.count = 0;
     do {
         size_t before = p.scanned;
-        gather(&p, &parts, TEXT_PIECE);
-        text_charge(c, 2 * (p.scanned - before));
+        gather(&p, &parts, p.kind == SPLIT_WORDS ? TEXT_WHOLE : TEXT_PIECE);
+        text_charge(c, (p.kind == SPLIT_WORDS ? 16 : 4) * (p.scanned - before));
         if (!p.ended && parts.count == 0 && prim_out_of_time(c)) {
             c->resume->a = p.scanned;
             return PRIM_YIELD;
@@ -241,6 +242,13 @@ static bool skip_end(PrimCall *c, const StrView *s)
     return false;
 }
 
+/* Characters of [from, to): all but those cut off, each of which is white space. */
+static size_t trimmed_chars(PrimCall *c, const StrView *s, size_t from, size_t to)
+{
+    text_charge_bytes(c, from + (s->bytes - to));
+    return s->chars - text_count(s, 0, from) - text_count(s, to, s->bytes);
+}
+
 /* _trim: TRIM_START + TRIM_END. */
 PrimStatus prim_string_trim(PrimCall *c)
 {
@@ -250,7 +258,8 @@ PrimStatus prim_string_trim(PrimCall *c)
         return PRIM_YIELD;
     if ((sides & TRIM_END) && skip_end(c, &s))
         return PRIM_YIELD;
-    PrimStatus st = text_answer_slice(c, c->args[0], &s, c->resume->a, s.bytes - c->resume->b);
+    size_t from = c->resume->a, to = s.bytes - c->resume->b;
+    PrimStatus st = text_answer_slice(c, c->args[0], &s, from, to, trimmed_chars(c, &s, from, to));
     return st == PRIM_OK ? text_done(c, c->result) : st;
 }
 
@@ -272,13 +281,16 @@ PrimStatus prim_string_all(PrimCall *c)
     StrView s = text_receiver(c);
     int64_t kind = value_is_int(c->args[1]) ? value_as_int(c->args[1]) : 0;
     for (size_t at = c->resume->a; at < s.bytes; at++) {
-        if (!is_of_kind(s.data[at], kind))
+        if (!is_of_kind(s.data[at], kind)) {
+            text_charge_bytes(c, at % TEXT_PIECE);
             return text_done(c, VALUE_FALSE);
-        if ((at + 1) % TEXT_PIECE == 0 && text_pause(c, 2 * TEXT_PIECE)) {
+        }
+        if ((at + 1) % TEXT_PIECE == 0 && text_pause(c, 4 * TEXT_PIECE)) {
             c->resume->a = at + 1;
             return PRIM_YIELD;
         }
     }
+    text_charge_bytes(c, s.bytes % TEXT_PIECE);
     return text_done(c, value_bool(s.bytes > 0));
 }
 
@@ -320,13 +332,16 @@ static PrimStatus parse_integer(PrimCall *c, int64_t base)
     if (job.text_len == 0)
         return prim_ok(c, VALUE_NIL);
     for (size_t at = c->resume->a; at < job.text_len; at++) {
-        if (!is_digit_of(job.text[at], base))
+        if (!is_digit_of(job.text[at], base)) {
+            text_charge_bytes(c, at % TEXT_PIECE);
             return text_done(c, VALUE_NIL);
-        if ((at + 1) % TEXT_PIECE == 0 && text_pause(c, 2 * TEXT_PIECE)) {
+        }
+        if ((at + 1) % TEXT_PIECE == 0 && text_pause(c, 4 * TEXT_PIECE)) {
             c->resume->a = at + 1;
             return PRIM_YIELD;
         }
     }
+    text_charge_bytes(c, job.text_len % TEXT_PIECE);
     *c->resume = (PrimResume){.root = VALUE_NIL};
     return job.text_len <= SHORT_DIGITS ? short_integer(c, &job) : num_run(c, &job);
 }
@@ -348,9 +363,11 @@ PrimStatus prim_string_as_float(PrimCall *c)
 {
     StrView s = text_receiver(c);
     double d;
-    if (s.bytes > TEXT_WHOLE || !float_parse(text_at(&s, 0), s.bytes, &d))
+    if (s.bytes > TEXT_WHOLE)
         return prim_ok(c, VALUE_NIL);
-    text_charge(c, 4 * s.bytes);
+    text_charge(c, 8 * s.bytes);
+    if (!float_parse(text_at(&s, 0), s.bytes, &d))
+        return prim_ok(c, VALUE_NIL);
     return prim_ok(c, value_float(d));
 }
 

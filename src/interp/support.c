@@ -359,6 +359,7 @@ bool prim_text(PrimCall *c, Value v, StrView *out)
 
 PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id)
 {
+    prim_charge(c, len / 32); /* hashing goes byte by byte */
     switch (symtab_intern(c->vm->symtab, bytes, len, id)) {
     case STATUS_OK: return PRIM_OK;
     case STATUS_TOO_BIG: return prim_error(c, "the text is too long for a symbol");
@@ -371,6 +372,7 @@ bool prim_new_string(PrimCall *c, const void *bytes, size_t len, Value *out, Pri
 {
     uint8_t *data;
     size_t chars;
+    prim_charge(c, len / 64);
     if (!utf8_check(bytes, len, &chars)) {
         *st = prim_error(c, "the bytes are not valid UTF-8");
         return false;

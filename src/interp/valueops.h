@@ -17,7 +17,7 @@
 struct Vm;
 
 /* Longer strings are not hashed or compared here (I5): the primitives of String do it in pieces. */
-#define VALUE_WORK_BYTES ((size_t)256 * 1024)
+#define VALUE_WORK_BYTES ((size_t)64 * 1024)
 
 /* a = b: 1 or 0; -1 when only a send can tell, because `a` is not built in (or too long). */
 int value_equal_builtin(const struct Vm *vm, Value a, Value b);
