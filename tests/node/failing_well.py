@@ -238,8 +238,7 @@ def started(*args, **more):
 @case
 def sigint_terminates_a_script():
     path = in_file('''
-'begun' println.
-[[true] whileTrue: [Process sleep: 1]] ensure: ['cleaned up' println].
+['begun' println. [true] whileTrue: [Process sleep: 1]] ensure: ['cleaned up' println].
 ''')
     child = started(ERL, path)
     check(child.stdout.readline() == b'begun\n')
@@ -251,8 +250,7 @@ def sigint_terminates_a_script():
 @case
 def a_second_sigint_ends_at_once():
     path = in_file('''
-'begun' println.
-[[true] whileTrue: []] ensure: ['cleaning' println. [true] whileTrue: []].
+['begun' println. [true] whileTrue: []] ensure: ['cleaning' println. [true] whileTrue: []].
 ''')
     child = started(ERL, path)
     check(child.stdout.readline() == b'begun\n')
