@@ -222,7 +222,7 @@ typedef struct VmLocal {
     PrimCall call;
     CacheEntry cache[GLOBAL_CACHE_SIZE];
     struct VmCounters {
-        uint64_t sends_missed, prim_calls, collections, words_copied, mutex_acquisitions;
+        uint64_t sends_missed, collections, words_copied;
     } counters;
 } VmLocal;
 

@@ -39,6 +39,9 @@ WRAP(void *, memmove, (void *a, const void *b, size_t n), (a, b, n), n / 32)
 WRAP(void *, memset, (void *a, int c, size_t n), (a, c, n), n / 32)
 WRAP(int, memcmp, (const void *a, const void *b, size_t n), (a, b, n), n / 32)
 
+static uint64_t locks;
+UNCOUNTED void lock_counted(void) { locks++; }
+
 /* A search costs as far as it goes. */
 void *__real_memchr(const void *a, int c, size_t n);
 void *__wrap_memchr(const void *a, int c, size_t n);
@@ -463,5 +466,60 @@ static void the_count_sees_unpaid_work(void **state)
     vmkit_close(&k);
 }
 
-TESTKIT_MAIN(cmocka_unit_test(the_count_sees_unpaid_work),
+/* ---- locks and copies ------------------------------------------------------------------------------ */
+
+/* Runs a script and answers how many locks were taken meanwhile. */
+static uint64_t locks_of(VmKit *k, const char *format, int n)
+{
+    char script[1000];
+    snprintf(script, sizeof script, format, n);
+    uint32_t job = vmkit_spawn(k, script);
+    locks = 0;
+    vmkit_run(k);
+    assert_string_equal(vmkit_reason(k, job), "normal");
+    return locks;
+}
+
+/* Whatever starting and ending a program takes, it does not depend on the number of messages. */
+static void a_local_send_takes_no_lock(void **state)
+{
+    (void)state;
+    static const char *const ping =
+        "| me pong | me := Process current.\n"
+        "pong := [| m | [(m := Process receive) payload == nil] whileFalse: [\n"
+        "  m sender send: (Array with: m payload with: 'text')]] fork.\n"
+        "1 to: %d do: [:i | pong send: i. Process receive payload size = 2 ifFalse: [nil foo]].\n"
+        "pong send: nil. pong wait";
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 1});
+    (void)locks_of(&k, ping, 5000); /* fills pools and caches */
+    uint64_t few = locks_of(&k, ping, 10);
+    uint64_t many = locks_of(&k, ping, 5000);
+    assert_true(many <= few + 2); /* a pool may be refilled */
+    vmkit_close(&k);
+}
+
+/* Generations: what lives long is not copied again and again. */
+static void a_large_live_heap_is_left_alone(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 1});
+    uint32_t job = vmkit_spawn(&k, "| all |\n"
+                                   "all := ArrayList new. 1 to: 100000 do: [:i | all add: (Array new: 4)].\n"
+                                   "1 to: 1000000 do: [:i | Array new: 8].\n"
+                                   "all size");
+    vmkit_run(&k);
+    struct VmCounters c = vmkit_counters(&k);
+    assert_string_equal(vmkit_result(&k, job), "100000");
+    uint64_t live = 100000 * 5, allocated = live + 1000000 * 9;
+    assert_true(c.words_copied > live / 2); /* the counter counts */
+    assert_true(c.words_copied < live * 3 + allocated / 10);
+    assert_true(c.collections > 10);
+    vmkit_close(&k);
+}
+
+TESTKIT_MAIN(cmocka_unit_test(a_local_send_takes_no_lock),
+             cmocka_unit_test(a_large_live_heap_is_left_alone),
+             cmocka_unit_test(the_count_sees_unpaid_work),
              cmocka_unit_test(work_between_safepoints_is_bounded_and_paid))
