@@ -19,7 +19,7 @@
 
 #define UNCOUNTED __attribute__((no_sanitize_coverage))
 
-/* ---- counting ------------------------------------------------------------------------------------ */
+/* ---- counting ---------------------------------------------------------------------------------- */
 
 static uint64_t units;
 
@@ -152,7 +152,7 @@ UNCOUNTED PrimStatus interp_count_work(const Code *m, PrimCall *c)
     return status;
 }
 
-/* ---- samples ---------------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------------- */
 
 static const char *const samples =
     "Sample subclass: Object\n"
@@ -180,7 +180,8 @@ static const char *const samples =
     "    kind == #symbol ifTrue: [^#foo:bar:].\n"
     "    kind == #array ifTrue: [^Array with: 3 with: 1 with: 'x'].\n"
     "    kind == #longArray ifTrue: [\n"
-    "      all := Array new: self large. 1 to: all size do: [:i | all at: i put: i * 7919 \\\\ 10007].\n"
+    "      all := Array new: self large.\n"
+    "      1 to: all size do: [:i | all at: i put: i * 7919 \\\\ 10007].\n"
     "      ^all].\n"
     "    kind == #textArray ifTrue: [\n"
     "      s := self text: 1000. all := Array new: 3000.\n"
@@ -213,7 +214,8 @@ static const char *const samples =
     "    kind == #fullStream ifTrue: [^WriteStream new nextPutAll: (self text: 30000); yourself].\n"
     "    kind == #method ifTrue: [^Compiler _compile: '3 + 4' mode: 1 names: #() file: 'x'].\n"
     "    kind == #literal ifTrue: [^#(1 2 (3))].\n"
-    "    kind == #deep ifTrue: [all := nil. 1 to: self large do: [:i | all := Array with: all]. ^all].\n"
+    "    kind == #deep ifTrue: [\n"
+    "      all := nil. 1 to: self large do: [:i | all := Array with: all]. ^all].\n"
     "    kind == #weak ifTrue: [^WeakReference on: 'x' copy].\n"
     "    kind == #WeakReference ifTrue: [^WeakReference].\n"
     "    kind == #Array ifTrue: [^Array]. kind == #ByteArray ifTrue: [^ByteArray].\n"
@@ -309,10 +311,13 @@ static const char *const one_argument[] = {
     "nil",      "true",      "zero",      "one",   "minus",    "some",     "far",       "big",
     "huge",     "float",     "char",      "text",  "digits",   "longText", "wideText",  "spaces",
     "symbol",   "array",     "longArray", "bytes", "longBytes", "words",   "longWords", "longList",
-    "longDict", "block",     "class",     "object", "process", "error",    "deep",      "textArray"};
-static const char *const many_arguments[] = {"nil",       "zero",   "one",       "minus", "some",
-                                             "longText",  "text",   "longArray", "array", "longBytes",
-                                             "longWords", "symbol", "block",     "huge",  "longDict"};
+    "longDict", "block",     "class",     "object", "process", "error",    "deep",
+    "textArray",
+};
+static const char *const many_arguments[] = {
+    "nil",   "zero",      "one",       "minus",  "some",  "longText", "text",     "longArray",
+    "array", "longBytes", "longWords", "symbol", "block", "huge",     "longDict",
+};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static unsigned arity(const char *selector)
@@ -466,7 +471,7 @@ static void the_count_sees_unpaid_work(void **state)
     vmkit_close(&k);
 }
 
-/* ---- locks and copies ------------------------------------------------------------------------------ */
+/* ---- locks and copies --------------------------------------------------------------------------- */
 
 /* Runs a script and answers how many locks were taken meanwhile. */
 static uint64_t locks_of(VmKit *k, const char *format, int n)
@@ -505,10 +510,11 @@ static void a_large_live_heap_is_left_alone(void **state)
     (void)state;
     VmKit k;
     vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 1});
-    uint32_t job = vmkit_spawn(&k, "| all |\n"
-                                   "all := ArrayList new. 1 to: 100000 do: [:i | all add: (Array new: 4)].\n"
-                                   "1 to: 1000000 do: [:i | Array new: 8].\n"
-                                   "all size");
+    uint32_t job = vmkit_spawn(&k,
+                               "| all | all := ArrayList new.\n"
+                               "1 to: 100000 do: [:i | all add: (Array new: 4)].\n"
+                               "1 to: 1000000 do: [:i | Array new: 8].\n"
+                               "all size");
     vmkit_run(&k);
     struct VmCounters c = vmkit_counters(&k);
     assert_string_equal(vmkit_result(&k, job), "100000");
