@@ -84,6 +84,7 @@ typedef struct ProcessExt {
     uint32_t spare;
     Fragment *waiters;           /* SIGNAL_WAIT signals to be answered at death */
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
+    size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {
@@ -149,7 +150,8 @@ enum {
     PROCESS_F_KILLED = 8,       /* untrappable */
     PROCESS_F_TERMINATING = 16, /* ensure: blocks of a termination are running */
     PROCESS_F_MAIN = 32,        /* its end is reported to the VM (embedder waits for it) */
-    PROCESS_F_RESERVE = 64      /* StackOverflow was signalled, handlers run in the reserve (M7) */
+    PROCESS_F_RESERVE = 64,     /* StackOverflow was signalled, handlers run in the reserve (M7) */
+    PROCESS_F_MAIL_COUNTED = 128 /* its queue is long or heavy: ext->mail_bytes is kept */
 };
 
 _Static_assert(sizeof(Process) == 320,
@@ -288,6 +290,8 @@ static inline bool process_has_signals(const Process *p)
                (uint64_t)(uintptr_t)&p->mbox_stub_next ||
            p->mbox_walk != NULL;
 }
+/* Owner: do heap and waiting messages exceed the cap (I8)? */
+bool process_mail_over(ActorCtx *cx, Process *p);
 /* Owner: the oldest message, adopted into the heap: its MailboxMessage; VALUE_NONE when none. */
 Value process_take_message(Process *p);
 /* The same with a short message copied into the block; VALUE_NONE and *need_words > 0 when that

@@ -278,6 +278,12 @@ size_t heap_bytes(const Heap *heap)
     return bytes + words * GC_WORD;
 }
 
+bool heap_over_cap(const Heap *heap, const HeapCtx *cx, size_t bytes)
+{
+    size_t cap = heap_cap(heap, cx);
+    return bytes > cap || heap_bytes(heap) > cap - bytes;
+}
+
 /* ---- allocation --------------------------------------------------------------------------- */
 
 Status heap_cap_refused(Heap *heap, HeapCtx *cx)

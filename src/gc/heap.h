@@ -240,6 +240,8 @@ Status heap_collect(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapG
                     HeapGcResult *result) MUST_CHECK;
 /* Bytes held; for statistics and the cap. */
 size_t heap_bytes(const Heap *heap);
+/* Would the heap be over its cap (I8) with so many bytes more? */
+bool heap_over_cap(const Heap *heap, const HeapCtx *cx, size_t bytes);
 /* Enough was adopted since the last collection (messages, their off-heap bytes) that a process
  * which itself allocates little should collect at its next safepoint. */
 bool heap_wants_collection(const Heap *heap);
@@ -283,6 +285,8 @@ Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f);
 /* Makes the fragment's objects part of the heap (takes f) and answers its root. The extra words
  * stay readable until the next collection. */
 Value heap_adopt(Heap *heap, Fragment *f);
+/* Bytes that an unadopted fragment holds, its share of off-heap buffers included. */
+size_t fragment_bytes(const Fragment *f);
 /* Frees a fragment nobody adopted, with the counts it owns. */
 void fragment_free(HeapCtx *cx, Fragment *f);
 /* Words that heap_adopt added since the last collection, off-heap bytes included. */

@@ -455,6 +455,14 @@ void fragment_free(HeapCtx *cx, Fragment *f)
     fragment_free_shell(cx, f);
 }
 
+size_t fragment_bytes(const Fragment *f)
+{
+    size_t bytes = sizeof *f + f->words * GC_WORD;
+    for (Value v = f->handles; v; v = *handle_link(obj_of(v)))
+        bytes += handle_charge(obj_of(v));
+    return bytes;
+}
+
 /* ---- adoption ----------------------------------------------------------------------------- */
 
 /* Puts the fragment's handles in front of the heap's; answers their off-heap bytes. */

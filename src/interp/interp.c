@@ -1389,6 +1389,10 @@ TaskVerdict interp_run(Task *task, Sched *sched)
     for (;;) {
         if (process_has_signals(p)) {
             process_fetch_signals(&l->actor, p, &sched->reds);
+            if (UNLIKELY(process_mail_over(&l->actor, p))) {
+                interp_end_for(p, STATUS_HEAP_LIMIT);
+                return end_process(l, p);
+            }
         }
         vm_local_check_version(l); /* after the fetch: what it brought may tell of new code */
         if (UNLIKELY(p->flags & PROCESS_F_EXIT_PENDING) && !interp_deliver_exit(l, p)) {

@@ -287,6 +287,34 @@ static void closing_waits_for_a_producer_between_its_steps(void **state)
     kit_close(&kit);
 }
 
+static void waiting_messages_count_against_the_heap_cap(void **state)
+{
+    (void)state;
+    Kit kit;
+    kit_open(&kit, 1, 1, 0);
+    kit.heap_env.default_cap_bytes = 256 << 10;
+    Process *p = lone_process(&kit);
+    int sent = 0;
+    for (; !process_mail_over(kit.cx, p); sent++) {
+        assert_true(sent < 4096);
+        Fragment *f = number_signal(&kit, sent);
+        assert_true(process_push(kit.cx, p, f, false));
+        kit_fetch(kit.cx, p);
+    }
+    assert_in_range(sent, 1024, 4096);
+    while (p->nmessages > 1) {
+        assert_true(process_take_message(p) != VALUE_NONE);
+        if (p->nmessages == (uint32_t)sent / 2)
+            assert_in_range(p->ext->mail_bytes, (size_t)sent / 2 * 32, (size_t)sent / 2 * 256);
+    }
+    assert_in_range(p->ext->mail_bytes, 32, 256);
+    assert_true(process_take_message(p) != VALUE_NONE);
+    assert_false(process_mail_over(kit.cx, p)); /* an empty queue is not counted any more */
+    assert_false(p->flags & PROCESS_F_MAIL_COUNTED);
+    discard(&kit, p);
+    kit_close(&kit);
+}
+
 TESTKIT_MAIN(cmocka_unit_test(signals_arrive_in_the_order_sent),
              cmocka_unit_test(the_first_push_to_a_parked_process_wakes_it_once),
              cmocka_unit_test(a_push_before_parking_keeps_the_owner_awake),
@@ -297,4 +325,5 @@ TESTKIT_MAIN(cmocka_unit_test(signals_arrive_in_the_order_sent),
              cmocka_unit_test(a_closed_mailbox_refuses_and_frees),
              cmocka_unit_test(what_comes_while_closed_is_displaced_is_refused_too),
              cmocka_unit_test(closing_takes_walked_and_waiting_signals),
-             cmocka_unit_test(closing_waits_for_a_producer_between_its_steps), )
+             cmocka_unit_test(closing_waits_for_a_producer_between_its_steps),
+             cmocka_unit_test(waiting_messages_count_against_the_heap_cap), )
