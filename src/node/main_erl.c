@@ -174,11 +174,21 @@ typedef struct Watch {
     unsigned seen;
 } Watch;
 
-static void set_main(Watch *w, MaggiePid pid)
+/* A main process is started between these two, so that a signal it may provoke at once finds it. */
+static void main_starts(Watch *w) { pthread_mutex_lock(&w->lock); }
+
+static void main_started(Watch *w, MaggieStatus status, MaggiePid pid)
+{
+    w->main = status == MAGGIE_OK ? pid : 0;
+    w->seen = 0;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* From now on a signal ends the program at once. */
+static void main_ended(Watch *w)
 {
     pthread_mutex_lock(&w->lock);
-    w->main = pid;
-    w->seen = 0;
+    w->main = 0;
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -230,8 +240,8 @@ static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
 {
     MaggieResult *r;
     int status = 0;
-    set_main(w, pid);
     MaggieStatus end = maggie_wait(m, pid, MAGGIE_FOREVER, &r);
+    main_ended(w);
     switch (end) {
     case MAGGIE_OK:
         if (by_value && maggie_result_value(r)->kind == MAGGIE_INT) {
@@ -268,7 +278,7 @@ static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
 
 static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, const char *selector)
 {
-    MaggiePid pid;
+    MaggiePid pid = 0;
     size_t n = (size_t)p->ncall_args;
     char name[256];
     if (!maggie_has_class(m, class_name)) {
@@ -293,8 +303,10 @@ static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, con
     }
     array.as.array.items = args;
     array.as.array.count = n;
+    main_starts(w);
     MaggieStatus status =
         maggie_start_call(m, class_name, class_side, name, &array, n ? 1 : 0, &pid);
+    main_started(w, status, pid);
     free(args);
     if (status != MAGGIE_OK) {
         cli_error(m, "maggie-erl: %s\n", maggie_status_text(status));
@@ -305,9 +317,11 @@ static int run_call(Maggie *m, Watch *w, Program *p, const char *class_name, con
 
 static int run_eval(Maggie *m, Watch *w, const char *text)
 {
-    MaggiePid pid;
+    MaggiePid pid = 0;
     MaggieResult *syntax;
+    main_starts(w);
     MaggieStatus status = maggie_start(m, text, &pid, &syntax);
+    main_started(w, status, pid);
     if (status != MAGGIE_OK) {
         cli_report(m, status, syntax);
         maggie_result_free(syntax);
@@ -319,11 +333,14 @@ static int run_eval(Maggie *m, Watch *w, const char *text)
 static int run_file(Maggie *m, Watch *w, Program *p)
 {
     static const char *const entries[] = {"start", "main"};
-    MaggiePid pid;
+    MaggiePid pid = 0;
     if (maggie_load_files(m, &p->file, 1) != MAGGIE_OK) {
         return 1; /* the diagnostics have been written */
     }
-    if (maggie_start_script(m, &pid) == MAGGIE_OK) {
+    main_starts(w);
+    MaggieStatus status = maggie_start_script(m, &pid);
+    main_started(w, status, pid);
+    if (status == MAGGIE_OK) {
         return finish(m, w, pid, false, false);
     }
     for (size_t i = 0; i < 2 && !p->class_name; i++) {
@@ -390,7 +407,7 @@ int main(int argc, char **argv)
     }
     start_watch(&w, m);
     status = run(m, &w, &p);
-    set_main(&w, 0); /* from now on a signal ends the program at once */
+    main_ended(&w);
     if (p.trace_hash && p.options.simulate) {
         fprintf(stderr, "trace hash %016llx\n", (unsigned long long)maggie_trace_hash(m));
     }
