@@ -19,7 +19,7 @@
 
 #define UNCOUNTED __attribute__((no_sanitize_coverage))
 
-/* ---- counting ---------------------------------------------------------------------------------- */
+/* ---- counting ------------------------------------------------------------------------------ */
 
 static uint64_t units;
 
@@ -152,7 +152,7 @@ UNCOUNTED PrimStatus interp_count_work(const Code *m, PrimCall *c)
     return status;
 }
 
-/* ---- samples ----------------------------------------------------------------------------------- */
+/* ---- samples ------------------------------------------------------------------------------- */
 
 static const char *const samples =
     "Sample subclass: Object\n"
@@ -471,7 +471,7 @@ static void the_count_sees_unpaid_work(void **state)
     vmkit_close(&k);
 }
 
-/* ---- locks and copies --------------------------------------------------------------------------- */
+/* ---- locks and copies ---------------------------------------------------------------------- */
 
 /* Runs a script and answers how many locks were taken meanwhile. */
 static uint64_t locks_of(VmKit *k, const char *format, int n)
