@@ -64,7 +64,8 @@ static inline void text_charge_bytes(PrimCall *c, size_t bytes) { text_charge(c,
 /* Text of a String, Symbol or Character argument (which uses `room`); false: *st is the error. */
 bool text_argument(PrimCall *c, unsigned k, char room[4], StrView *out, PrimStatus *st);
 /* Byte offset of a 0-based character of args[0], whose view is s, from *at on; {0, 0} there means
- * the nearest known place. False: the slice is used up; return PRIM_YIELD and call with *at again. */
+ * the nearest known place. False: the slice is used up; return PRIM_YIELD and call with *at
+ * again. */
 bool text_offset(PrimCall *c, const StrView *s, size_t index, StrPlace *at);
 /* Answers bytes [from, to), `chars` characters of v, whose view is s, sharing a long buffer. */
 PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from, size_t to,
