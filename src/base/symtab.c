@@ -6,8 +6,9 @@
  * destroy since a reader may be in it (all old tables together are smaller than the new one).
  *
  * Threads: readers any, without a lock; one writer at a time, under `lock`.
- * Invariant: a cell, once set, never changes; an entry is complete before its id is in a cell or
- * counted in `count`; the load of a table is at most one half, so every probe ends. */
+ * Invariant: a cell, once set, never changes; an entry is complete before its id is counted in
+ * `count`, and counted before it is in a cell; the load of a table is at most one half, so every
+ * probe ends. */
 #include "symtab.h"
 
 #include <assert.h>
@@ -229,9 +230,10 @@ static Status symbol_add(Symtab *table, const char *bytes, size_t len, uint32_t 
     entry->len = (uint32_t)len;
     entry->chars = (uint32_t)utf8_count(name, len);
     entry->hash = hash;
-    table_add(table->table, id, hash);
-    /* Publishes the entry to symtab_valid and symtab_count. */
+    /* Publishes the entry to symtab_valid and symtab_count. Before the cell: whoever learns the id
+     * from the cell must find it valid. */
     atom_store_rel(&table->count, id);
+    table_add(table->table, id, hash);
     /* Relaxed: a statistic. */
     atom_store_rlx(&table->bytes, table->bytes + len);
     *id_out = id;
