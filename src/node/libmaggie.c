@@ -913,6 +913,8 @@ MaggieStatus maggie_session_evaluate(MaggieSession *s, const char *text, size_t 
 
 void maggie_session_interrupt(MaggieSession *s) { send_exit(s->m, s->pid, SYM_INTERRUPT, false); }
 
+MaggiePid maggie_session_pid(const MaggieSession *s) { return s->pid; }
+
 void maggie_session_close(MaggieSession *s)
 {
     if (s) {

@@ -209,6 +209,8 @@ MaggieStatus maggie_session_evaluate(MaggieSession *s, const char *text, size_t 
                                      int64_t timeout_ms, MaggieResult **out);
 /* Stops what the session evaluates; its variables stay. Any thread. */
 void maggie_session_interrupt(MaggieSession *s);
+/* The session's process. Any thread. */
+MaggiePid maggie_session_pid(const MaggieSession *s);
 /* Kills the session's process. */
 void maggie_session_close(MaggieSession *s);
 

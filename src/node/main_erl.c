@@ -41,7 +41,10 @@ static const char usage[] =
     "  -eval EXPRESSION      evaluates and prints; may be repeated\n"
     "  -s CLASS [SELECTOR [ARGUMENT...]]\n"
     "                        sends SELECTOR (start) to CLASS; an integer answer is the exit "
-    "status\n"
+    "status;\n"
+    "                        ARGUMENTs end at the next option, at a word ending in .mag, which "
+    "is\n"
+    "                        FILE, or at --\n"
     "  -noshell              no shell: ends when nothing is left to do\n"
     "  +S N                  schedulers (threads that run processes)\n"
     "  +P N                  most processes at a time\n"
@@ -49,10 +52,11 @@ static const char usage[] =
     "  -strict               names that are not defined are errors\n"
     "  -sim SEED             one thread, virtual time, choices by SEED: a run that repeats\n"
     "  -trace-hash           with -sim: prints a number that stands for the whole run\n"
+    "  --                    ends the options: the next word is FILE, whatever it looks like\n"
     "  --version, --help\n"
     "\n"
     "Exit status: 0, or the program's; 1 after an error, 2 wrong usage, 3 when nothing can ever\n"
-    "run again, 130 after a second Ctrl-C.\n";
+    "run again, 130 after Ctrl-C, 143 after SIGTERM.\n";
 
 /* ---- command line ---- */
 
@@ -84,21 +88,33 @@ static int take_number(int argc, char **argv, int *i, uint64_t max, uint64_t *ou
     return cli_number(argv[*i], max, out) ? 0 : bad_usage("not a valid number", argv[*i]);
 }
 
-/* -s CLASS [SELECTOR [ARGUMENT...]]: up to the next option. */
+static bool is_source(const char *word)
+{
+    size_t n = strlen(word);
+    return n > 4 && is(word + n - 4, ".mag");
+}
+
+/* Does argv[i] still belong to the -s before it? Not an option, and not the FILE: what the command
+ * line means depends on its words alone, never on which files there are. */
+static bool belongs_to_call(int argc, char **argv, int i)
+{
+    return i < argc && argv[i][0] != '-' && argv[i][0] != '+' && !is_source(argv[i]);
+}
+
+/* -s CLASS [SELECTOR [ARGUMENT...]] */
 static int take_call(Program *p, int argc, char **argv, int *i)
 {
+    if (p->class_name) {
+        return bad_usage("this option may be given once", argv[*i]);
+    }
     int code = value_of(argc, argv, i);
     if (code) {
         return code;
     }
     p->class_name = argv[*i];
-    p->selector = "start";
-    if (*i + 1 < argc && argv[*i + 1][0] != '-' && argv[*i + 1][0] != '+') {
-        p->selector = argv[++*i];
-    }
+    p->selector = belongs_to_call(argc, argv, *i + 1) ? argv[++*i] : "start";
     p->call_args = argv + *i + 1;
-    while (*i + 1 < argc && argv[*i + 1][0] != '-' && argv[*i + 1][0] != '+') {
-        ++*i;
+    for (; belongs_to_call(argc, argv, *i + 1); ++*i) {
         p->ncall_args++;
     }
     return 0;
@@ -149,8 +165,11 @@ static int take_option(Program *p, int argc, char **argv, int *i)
 static int parse(Program *p, int argc, char **argv)
 {
     int i = 1;
+    bool options = true;
     for (; i < argc && !p->file && !p->quit; i++) {
-        if ((argv[i][0] == '-' || argv[i][0] == '+') && argv[i][1]) {
+        if (options && is(argv[i], "--")) {
+            options = false;
+        } else if (options && (argv[i][0] == '-' || argv[i][0] == '+') && argv[i][1]) {
             int code = take_option(p, argc, argv, &i);
             if (code) {
                 return code;
@@ -171,7 +190,7 @@ typedef struct Watch {
     pthread_mutex_t lock;
     MaggiePid main; /* gets the first signal; 0: none */
     Shell *shell;   /* or the shell does */
-    unsigned seen;
+    int ended_by;   /* the signal that main or shell was told to end by; 0: none */
 } Watch;
 
 /* A main process is started between these two, so that a signal it may provoke at once finds it. */
@@ -180,7 +199,6 @@ static void main_starts(Watch *w) { pthread_mutex_lock(&w->lock); }
 static void main_started(Watch *w, MaggieStatus status, MaggiePid pid)
 {
     w->main = status == MAGGIE_OK ? pid : 0;
-    w->seen = 0;
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -204,8 +222,13 @@ static void *watch_signals(void *arg)
         pthread_mutex_lock(&w->lock);
         if (w->shell && number == SIGINT) {
             shell_interrupt(w->shell);
-        } else if (w->main && w->seen++ == 0) {
-            maggie_terminate(w->m, w->main, false);
+        } else if ((w->main || w->shell) && !w->ended_by) {
+            w->ended_by = number;
+            if (w->shell) {
+                shell_end(w->shell);
+            } else {
+                maggie_terminate(w->m, w->main, false);
+            }
         } else {
             _exit(128 + number);
         }
@@ -260,8 +283,8 @@ static int finish(Maggie *m, Watch *w, MaggiePid pid, bool by_value, bool print)
         status = EXIT_DEADLOCK;
         break;
     case MAGGIE_ENDED:
-        if (w->seen) {
-            status = 130;
+        if (w->ended_by) {
+            status = 128 + w->ended_by;
         } else if (strcmp(maggie_result_text(r), "shutdown") != 0) {
             cli_error(m, "Error: the main process ended: %s\n", maggie_result_text(r));
             status = 1;
@@ -356,6 +379,23 @@ static int run_file(Maggie *m, Watch *w, Program *p)
     return 0;
 }
 
+static int run_shell(Maggie *m, Watch *w)
+{
+    Shell *shell = shell_new(m);
+    pthread_mutex_lock(&w->lock);
+    w->shell = shell;
+    pthread_mutex_unlock(&w->lock);
+    int status = shell ? shell_run(shell) : 1;
+    pthread_mutex_lock(&w->lock);
+    w->shell = NULL;
+    if (w->ended_by) {
+        status = 128 + w->ended_by;
+    }
+    pthread_mutex_unlock(&w->lock);
+    shell_free(shell);
+    return status;
+}
+
 static int run(Maggie *m, Watch *w, Program *p)
 {
     int status = 0, exit_status;
@@ -372,15 +412,7 @@ static int run(Maggie *m, Watch *w, Program *p)
         if (p->no_shell) {
             status = maggie_run_until_idle(m, MAGGIE_FOREVER) == MAGGIE_OK ? 0 : 1;
         } else {
-            Shell *shell = shell_new(m);
-            pthread_mutex_lock(&w->lock);
-            w->shell = shell;
-            pthread_mutex_unlock(&w->lock);
-            status = shell ? shell_run(shell) : 1;
-            pthread_mutex_lock(&w->lock);
-            w->shell = NULL;
-            pthread_mutex_unlock(&w->lock);
-            shell_free(shell);
+            status = run_shell(m, w);
         }
     }
     return status;

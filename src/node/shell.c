@@ -3,13 +3,13 @@
  *
  * Lines are read with libedit when standard input and output are terminals, plainly otherwise. Both
  * wait with poll(2) on the input and on a pipe that shell_interrupt writes to, so that Ctrl-C,
- * taken
- * by the program's signal thread, reaches a reader that waits.
- * Threads: as shell.h; `evaluating` is shared with the signal thread. */
+ * taken by the program's signal thread, reaches a reader that waits.
+ * Threads: as shell.h; `lock` guards what the signal thread looks at. */
 #include "shell.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,6 @@
 #include <histedit.h>
 #endif
 
-#include "atomics.h"
 #include "cli.h"
 #include "code.h"
 #include "parser.h"
@@ -30,11 +29,13 @@ typedef enum { READ_LINE, READ_END, READ_CANCELLED } ReadState;
 
 struct Shell {
     Maggie *m;
-    MaggieSession *session;
+    pthread_mutex_t lock;   /* guards the next three */
+    MaggieSession *session; /* written by the main thread alone, which reads it without the lock */
+    bool evaluating;
+    bool ending;  /* told to end: shell_end */
+    int wake[2];  /* pipe: a byte for each Ctrl-C at the prompt */
     bool terminal;
-    bool evaluating; /* atomic */
-    int wake[2];     /* pipe: a byte for each Ctrl-C at the prompt */
-    char *text;      /* statements being typed */
+    char *text; /* statements being typed */
     size_t len, cap;
     char *pending; /* plain input that has been read but not used */
     size_t npending, pending_cap;
@@ -235,23 +236,45 @@ static bool is_word(Bytes b, const char *word)
     return b.len == strlen(word) && !memcmp(b.data, word, b.len);
 }
 
-/* False: the shell ends. */
+/* Replaces the session by a new one. False: the shell ends. */
 static bool session_open(Shell *s)
 {
-    MaggieStatus status = maggie_session_open(s->m, &s->session);
+    MaggieSession *fresh, *old;
+    MaggieStatus status = maggie_session_open(s->m, &fresh);
+    pthread_mutex_lock(&s->lock);
+    old = s->session;
+    s->session = fresh;
+    pthread_mutex_unlock(&s->lock);
+    maggie_session_close(old);
     if (status != MAGGIE_OK) {
         cli_error(s->m, "maggie-erl: cannot make a session: %s\n", maggie_status_text(status));
     }
     return status == MAGGIE_OK;
 }
 
+/* Answers whether the shell has been told to end. */
+static bool set_evaluating(Shell *s, bool evaluating)
+{
+    pthread_mutex_lock(&s->lock);
+    s->evaluating = evaluating;
+    bool ending = s->ending;
+    pthread_mutex_unlock(&s->lock);
+    return ending;
+}
+
+/* False: the shell ends. */
 static bool evaluate(Shell *s)
 {
     MaggieResult *r;
-    atom_store_rel(&s->evaluating, true); /* shell_interrupt reads it to choose what to do */
+    if (set_evaluating(s, true)) {
+        return false;
+    }
     MaggieStatus status = maggie_session_evaluate(s->session, s->text, s->len, MAGGIE_FOREVER, &r);
-    atom_store_rel(&s->evaluating, false);
     bool go_on = true;
+    if (set_evaluating(s, false)) {
+        maggie_result_free(r);
+        return false;
+    }
     switch (status) {
     case MAGGIE_OK:
         go_on = maggie_write(s->m, MAGGIE_STDOUT, maggie_result_text(r),
@@ -262,8 +285,6 @@ static bool evaluate(Shell *s)
     case MAGGIE_ENDED:
         cli_error(s->m, "the shell's process has ended: %s; its variables are lost\n",
                   maggie_result_text(r));
-        maggie_session_close(s->session);
-        s->session = NULL;
         go_on = session_open(s);
         break;
     case MAGGIE_DEADLOCK:
@@ -303,6 +324,7 @@ Shell *shell_new(Maggie *m)
         return NULL;
     }
     s->m = m;
+    pthread_mutex_init(&s->lock, NULL);
     s->terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (!session_open(s)) {
         shell_free(s);
@@ -316,6 +338,14 @@ Shell *shell_new(Maggie *m)
     return s;
 }
 
+static bool is_ending(Shell *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool ending = s->ending;
+    pthread_mutex_unlock(&s->lock);
+    return ending;
+}
+
 int shell_run(Shell *s)
 {
     int status = 0;
@@ -326,6 +356,9 @@ int shell_run(Shell *s)
     }
     for (bool go_on = true; go_on;) {
         ReadState state = read_line(s);
+        if (state == READ_CANCELLED && is_ending(s)) {
+            break;
+        }
         if (state == READ_CANCELLED) {
             (void)maggie_write(s->m, MAGGIE_STDOUT, "\n", s->terminal ? 1 : 0);
             s->len = 0;
@@ -349,11 +382,25 @@ int shell_run(Shell *s)
 
 void shell_interrupt(Shell *s)
 {
-    if (atom_load_acq(&s->evaluating)) {
+    pthread_mutex_lock(&s->lock);
+    if (s->evaluating) {
         maggie_session_interrupt(s->session);
     } else {
         (void)!write(s->wake[1], "c", 1);
     }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void shell_end(Shell *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->ending = true;
+    if (s->session) {
+        /* Unlike an interrupt it is not lost when the session is about to begin or to end. */
+        maggie_terminate(s->m, maggie_session_pid(s->session), false);
+    }
+    (void)!write(s->wake[1], "e", 1);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void shell_free(Shell *s)
@@ -374,5 +421,6 @@ void shell_free(Shell *s)
     close(s->wake[1]);
     free(s->text);
     free(s->pending);
+    pthread_mutex_destroy(&s->lock);
     free(s);
 }

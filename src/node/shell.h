@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shell.h - the interactive shell: reads statements, prints values and errors, survives both.
- * Threads: the main thread; shell_interrupt any. */
+ * Threads: the main thread; shell_interrupt and shell_end any. */
 #ifndef MAGGIE_SHELL_H
 #define MAGGIE_SHELL_H
 
@@ -14,6 +14,8 @@ Shell *shell_new(Maggie *m);
 int shell_run(Shell *s);
 /* Ctrl-C: forgets the input, or stops what is evaluated. */
 void shell_interrupt(Shell *s);
+/* Makes shell_run return soon: what is evaluated is terminated, its ensure: blocks run. */
+void shell_end(Shell *s);
 void shell_free(Shell *s);
 
 #endif

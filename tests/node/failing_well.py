@@ -248,6 +248,31 @@ def sigint_terminates_a_script():
 
 
 @case
+def sigterm_ends_in_order_with_its_own_status():
+    child = started(ERL, in_file('''
+['begun' println. [true] whileTrue: [Process sleep: 1]] ensure: ['cleaned up' println].
+'''))
+    check(child.stdout.readline() == b'begun\n')
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=LIMIT_S)
+    check(child.returncode == 143 and out == b'cleaned up\n', child.returncode, out, err)
+    # the shell too: while it evaluates, and while it waits for input
+    for typed in [b"['begun' println. Process sleep: 1000000] ensure: ['cleaned up' println]\n",
+                  b"'begun' println\n"]:
+        child = started(ERL)
+        child.stdin.write(typed)
+        child.stdin.flush()
+        check(child.stdout.readline() == b'begun\n')
+        if b'ensure' not in typed:
+            check(child.stdout.readline() == b"'begun'\n")
+        child.send_signal(signal.SIGTERM)
+        child.wait(timeout=LIMIT_S)
+        check(child.returncode == 143, child.returncode, child.stderr.read())
+        check((b'cleaned up' in child.stdout.read()) == (b'ensure' in typed), typed)
+        check(child.stderr.read() == b'', 'no complaint')
+
+
+@case
 def a_second_sigint_ends_at_once():
     path = in_file('''
 ['begun' println. [true] whileTrue: []] ensure: ['cleaning' println. [true] whileTrue: []].
@@ -288,9 +313,8 @@ def the_shell_survives_errors_and_sigint():
     read_until(master, b'ZeroDivide')
     os.write(master, b'keep := 5\n')
     read_until(master, b'5\r\n')
-    os.write(master, b'[true] whileTrue: [Process sleep: 1]\n')
-    read_until(master, b'sleep: 1]')
-    time.sleep(0.3)
+    os.write(master, b"('be' , 'gun') println. [true] whileTrue: [Process sleep: 1]\n")
+    read_until(master, b'begun')
     child.send_signal(signal.SIGINT)
     read_until(master, b'nterrupt')
     os.write(master, b'keep * 20\n')
@@ -338,6 +362,20 @@ def exit_statuses_follow_the_rules():
     named = in_file(main.replace('start', 'go: list').replace('^3', '^list size'))
     code, _, err = run(ERL, '-s', 'Main', 'go', 'a', 'b', '-noshell', named)
     check(code == 2, code, err)
+    for words in [('-s', 'Main', 'go', 'a', 'b', named), ('-s', 'Main', 'go', 'a', 'b', '--', named),
+                  ('-s', 'Main', 'go', 'a', 'b', named, 'c', '-noshell')]:
+        code, _, err = run(ERL, *words)
+        check(code == 2, words, code, err)
+    for words in [('-s', 'Main', in_file(main)), ('-s', 'Main', 'start', in_file(main), 'c.mag'),
+                  ('-s', 'Main', '--', in_file(main, ''))]:
+        code, _, err = run(ERL, *words)
+        check(code == 3, words, code, err)
+    code, _, err = run(ERL, '-s', 'Main', '/no/such/file.mag')
+    check(code == 1 and '/no/such/file.mag: error: ' in err, code, err)
+    code, _, err = run(ERL, '-s', 'Main', '-s', 'Main')
+    check(code == 2 and '-s' in err, code, err)
+    code, out, err = run(ERL, '--', in_file("System args printString println"), '--', 'a')
+    check(out == "#('--' 'a' )\n", out, err)
     code, out, err = run(ERL, '-s', 'System', 'pidString', '-noshell')
     check(code == 0, code, out, err)
     code, out, err = script("System args printString println", 'a', '-b')
