@@ -66,6 +66,29 @@ void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first);
  * then process_has_signals stays true). */
 Fragment *mailbox_next(Process *p);
 
+/* ---- inbox.c -------------------------------------------------------------------------------- */
+/* Fewer messages than this, all lighter than that, are not counted against the heap cap. */
+#define MAIL_COUNT_FROM 256
+#define MAIL_HEAVY_WORDS 1024
+
+/* f is in the queue: counts what it holds, or begins to count. */
+void inbox_count(ActorCtx *cx, Process *p, const Fragment *f);
+
+/* Puts a message behind the others (takes f). */
+static inline void inbox_append(ActorCtx *cx, Process *p, Fragment *f)
+{
+    f->next = NULL;
+    *p->msg_end = f;
+    p->msg_end = &f->next;
+    /* relaxed: a statistic with one writer */
+    atom_store_rlx(&p->nmessages, p->nmessages + 1);
+    if (__builtin_expect((p->flags & PROCESS_F_MAIL_COUNTED) != 0 ||
+                             p->nmessages >= MAIL_COUNT_FROM || f->words >= MAIL_HEAVY_WORDS ||
+                             f->handles,
+                         0))
+        inbox_count(cx, p, f);
+}
+
 /* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */
 void signal_refuse(ActorCtx *cx, Fragment *f);

@@ -17,7 +17,7 @@
  * and CLOSED (the mailbox tail) after all of them, so that no #noproc overtakes a report (M10).
  *
  * Files: table.c (slots, pids, node), mailbox.c (push, take, park), signal.c (what signals mean),
- * results.c (ends of others), life.c (spawn, timer, exit).
+ * inbox.c (messages not yet received), results.c (ends of others), life.c (spawn, timer, exit).
  */
 #ifndef MAGGIE_PROCESS_H
 #define MAGGIE_PROCESS_H

@@ -1,78 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prims_process.c - forking, sending, receiving, waiting, ending.
- *
- * A primitive that waits returns PRIM_PARK and is called again after every wake-up, whatever the
- * reason was; c->resume.a remembers what it has already started. It clears resume before it
- * answers. Before it parks it looks whether an exit signal came with the last signals: then it
- * yields, and the interpreter delivers that.
+ * How they wait stands in prim_wait.h.
  * Threads: the owner of the process, inside its scheduler's epoch section. */
 #include "process.h"
 
 #include "class.h"
 #include "interp_int.h"
+#include "prim_wait.h"
 #include "prims.h"
 #include "vm.h"
-
-#include <stddef.h>
-
-/* The scheduler's state that the PrimCall is part of. */
-static VmLocal *local_of(PrimCall *c)
-{
-    return (VmLocal *)(void *)((char *)c - offsetof(VmLocal, call));
-}
-
-static ActorCtx *actor_of(PrimCall *c) { return &local_of(c)->actor; }
-
-static void resume_clear(PrimCall *c)
-{
-    c->resume->a = c->resume->b = c->resume->c = 0;
-    c->resume->root = VALUE_NIL;
-}
-
-static PrimStatus finish(PrimCall *c, Value answer)
-{
-    resume_clear(c);
-    return prim_ok(c, answer);
-}
-
-/* Sorts what has arrived. False: an exit signal waits to be delivered, yield. */
-static bool fetch(PrimCall *c)
-{
-    Process *p = c->process;
-    if (process_has_signals(p)) {
-        int32_t left = c->reductions > 0 ? (int32_t)c->reductions : 0;
-        int32_t before = left;
-        process_fetch_signals(actor_of(c), p, &left);
-        c->reductions -= before - left;
-        /* What the senders knew of new code, this process knows too (M11). */
-        vm_local_check_version(local_of(c));
-    }
-    return !(p->flags & PROCESS_F_EXIT_PENDING);
-}
-
-static PrimStatus park(PrimCall *c, ProcessWait why)
-{
-    /* Signals are left when the slice was used up by sorting, or when a sender has not linked one
-     * yet: then there is no use in parking. */
-    if (process_has_signals(c->process))
-        return PRIM_YIELD;
-    c->process->wait = (uint8_t)why;
-    return PRIM_PARK;
-}
-
-static void charge_copy(PrimCall *c) { prim_charge(c, actor_of(c)->copied_words / 8 + 1); }
-
-/* A copy that did not work. */
-static PrimStatus copy_failed(PrimCall *c, Status status, Value culprit)
-{
-    if (status == STATUS_NOT_SENDABLE) {
-        (void)culprit;
-        return prim_error(c, "a weak reference cannot leave its process");
-    }
-    if (status == STATUS_COPY_TOO_BIG || status == STATUS_PROCESS_LIMIT)
-        return prim_error(c, status_text(status));
-    return prim_status(c, status, 0);
-}
 
 /* ---- forking -------------------------------------------------------------------------------- */
 
@@ -87,11 +23,11 @@ static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, Domain *doma
         return prim_error(c, "the block needs more arguments");
     if (priority < TASK_PRIO_HIGH || priority > TASK_PRIO_LOW)
         return prim_error(c, "priority must be #high, #normal or #low");
-    Status status = interp_fork(local_of(c), c->process, block, argc, arg, domain,
+    Status status = interp_fork(prim_local(c), c->process, block, argc, arg, domain,
                                 (TaskPrio)priority, &pid);
     if (status != STATUS_OK)
-        return copy_failed(c, status, VALUE_NIL);
-    charge_copy(c);
+        return prim_copy_failed(c, status);
+    prim_charge_copy(c);
     prim_charge(c, 8);
     return prim_ok(c, pid);
 }
@@ -173,45 +109,29 @@ PrimStatus prim_process_current(PrimCall *c) { return prim_ok(c, c->process->pid
 PrimStatus prim_process_yield(PrimCall *c)
 {
     if (c->resume->a)
-        return finish(c, c->args[0]);
+        return prim_finish(c, c->args[0]);
     c->resume->a = 1;
     return PRIM_YIELD;
-}
-
-/* A time in milliseconds as nanoseconds; negative ones are 0, endless ones the end of time. */
-static bool delay_ns(Value ms, uint64_t *ns)
-{
-    if (value_is_int(ms)) {
-        int64_t n = value_as_int(ms);
-        uint64_t most = UINT64_MAX / 1000000;
-        *ns = n <= 0 ? 0 : (uint64_t)n > most ? UINT64_MAX : (uint64_t)n * 1000000;
-        return true;
-    }
-    if (!value_is_float(ms))
-        return false;
-    double d = value_as_float(ms) * 1e6;
-    *ns = !(d > 0) ? 0 : d >= 1.8e19 ? UINT64_MAX : (uint64_t)d;
-    return true;
 }
 
 PrimStatus prim_process_sleep(PrimCall *c)
 {
     Process *p = c->process;
     uint64_t ns;
-    if (!delay_ns(c->args[1], &ns))
+    if (!prim_delay_ns(c->args[1], &ns))
         return prim_type_error(c, 1, "Number");
-    if (!fetch(c))
+    if (!prim_fetch(c))
         return PRIM_YIELD;
     if (!c->resume->a) {
         if (ns == 0)
             return prim_self(c);
-        process_start_timer(actor_of(c), p, ns);
+        process_start_timer(prim_actor(c), p, ns);
         c->resume->a = 1;
     }
     if (!process_timer_fired(p))
-        return park(c, PROCESS_WAIT_SLEEP);
-    process_stop_timer(actor_of(c), p);
-    return finish(c, c->args[0]);
+        return prim_park(c, PROCESS_WAIT_SLEEP);
+    process_stop_timer(prim_actor(c), p);
+    return prim_finish(c, c->args[0]);
 }
 
 PrimStatus prim_process_exit_now(PrimCall *c)
@@ -238,7 +158,7 @@ PrimStatus prim_process_bindings(PrimCall *c)
 PrimStatus prim_process_set_dictionary(PrimCall *c)
 {
     ProcessExt *ext;
-    Status status = process_ext(actor_of(c), c->process, &ext);
+    Status status = process_ext(prim_actor(c), c->process, &ext);
     if (status != STATUS_OK)
         return prim_status(c, status, 0);
     ext->dictionary = c->args[1];
@@ -248,7 +168,7 @@ PrimStatus prim_process_set_dictionary(PrimCall *c)
 PrimStatus prim_process_set_bindings(PrimCall *c)
 {
     ProcessExt *ext;
-    Status status = process_ext(actor_of(c), c->process, &ext);
+    Status status = process_ext(prim_actor(c), c->process, &ext);
     if (status != STATUS_OK)
         return prim_status(c, status, 0);
     ext->bindings = c->args[1];
@@ -262,11 +182,12 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
     if (!value_is_pid(c->args[0]))
         return prim_error(c, "the receiver is not a process");
     Value culprit = VALUE_NIL;
-    Status status = process_send(actor_of(c), c->process, c->args[0], selector, payload, &culprit);
-    charge_copy(c);
+    Status status =
+        process_send(prim_actor(c), c->process, c->args[0], selector, payload, &culprit);
+    prim_charge_copy(c);
     if (status == STATUS_OK || status == STATUS_NO_PROCESS)
         return prim_ok(c, value_bool(status == STATUS_OK));
-    return copy_failed(c, status, culprit);
+    return prim_copy_failed(c, status);
 }
 
 PrimStatus prim_process_send(PrimCall *c) { return send(c, VALUE_NIL, c->args[1]); }
@@ -291,7 +212,7 @@ PrimStatus prim_process_send_with(PrimCall *c)
 static Value take_message(PrimCall *c, PrimStatus *st)
 {
     *st = PRIM_YIELD;
-    if (!fetch(c))
+    if (!prim_fetch(c))
         return VALUE_NONE;
     /* Adopted messages are memory that only a collection gives back, and a loop that does nothing
      * but receive would never ask for one. Once per message, in case it does not help. */
@@ -302,7 +223,7 @@ static Value take_message(PrimCall *c, PrimStatus *st)
     }
     *st = PRIM_OK;
     size_t need;
-    Value message = process_take_message_in(actor_of(c), c->process, c->stack_end, &need);
+    Value message = process_take_message_in(prim_actor(c), c->process, c->stack_end, &need);
     if (need)
         *st = prim_gc(c, need);
     return message;
@@ -313,8 +234,8 @@ PrimStatus prim_process_receive(PrimCall *c)
     PrimStatus st;
     Value message = take_message(c, &st);
     if (message != VALUE_NONE)
-        return finish(c, message);
-    return st == PRIM_OK ? park(c, PROCESS_WAIT_RECEIVE) : st;
+        return prim_finish(c, message);
+    return st == PRIM_OK ? prim_park(c, PROCESS_WAIT_RECEIVE) : st;
 }
 
 PrimStatus prim_process_try_receive(PrimCall *c)
@@ -322,18 +243,18 @@ PrimStatus prim_process_try_receive(PrimCall *c)
     PrimStatus st;
     Value message = take_message(c, &st);
     if (message != VALUE_NONE)
-        return finish(c, message);
+        return prim_finish(c, message);
     if (st != PRIM_OK)
         return st;
     /* Not all that has arrived may be sorted yet. */
-    return process_has_signals(c->process) ? PRIM_YIELD : finish(c, VALUE_NIL);
+    return process_has_signals(c->process) ? PRIM_YIELD : prim_finish(c, VALUE_NIL);
 }
 
 PrimStatus prim_process_receive_for(PrimCall *c)
 {
     Process *p = c->process;
     uint64_t ns;
-    if (!delay_ns(c->args[1], &ns))
+    if (!prim_delay_ns(c->args[1], &ns))
         return prim_type_error(c, 1, "Number");
     if (ns == 0)
         return prim_process_try_receive(c);
@@ -341,16 +262,16 @@ PrimStatus prim_process_receive_for(PrimCall *c)
     Value message = take_message(c, &st);
     bool fired = c->resume->a && process_timer_fired(p);
     if (message != VALUE_NONE || (st == PRIM_OK && fired && !process_has_signals(p))) {
-        process_stop_timer(actor_of(c), p);
-        return finish(c, message != VALUE_NONE ? message : VALUE_NIL);
+        process_stop_timer(prim_actor(c), p);
+        return prim_finish(c, message != VALUE_NONE ? message : VALUE_NIL);
     }
     if (st != PRIM_OK)
         return st;
     if (!c->resume->a) {
-        process_start_timer(actor_of(c), p, ns);
+        process_start_timer(prim_actor(c), p, ns);
         c->resume->a = 1;
     }
-    return park(c, PROCESS_WAIT_RECEIVE);
+    return prim_park(c, PROCESS_WAIT_RECEIVE);
 }
 
 /* ---- ends of others ------------------------------------------------------------------------- */
@@ -368,19 +289,19 @@ static PrimStatus await_end(PrimCall *c, Value *reason, Value *result)
     bool gone = false;
     *result = VALUE_NIL;
     for (;;) {
-        if (!fetch(c))
+        if (!prim_fetch(c))
             return PRIM_YIELD;
         if (process_result(p, pid, reason, result))
             return PRIM_OK;
         if (process_has_signals(p))
             return PRIM_YIELD;
         if (gone) {
-            *reason = process_gone_reason(actor_of(c), p, pid);
+            *reason = process_gone_reason(prim_actor(c), p, pid);
             return PRIM_OK;
         }
         if (c->resume->a)
-            return park(c, PROCESS_WAIT_RESULT);
-        Status status = process_request_result(actor_of(c), p, pid, &gone);
+            return prim_park(c, PROCESS_WAIT_RESULT);
+        Status status = process_request_result(prim_actor(c), p, pid, &gone);
         if (status != STATUS_OK)
             return prim_status(c, status, 0);
         /* gone: what it reported before it went has arrived by now; look once more */
@@ -392,7 +313,7 @@ PrimStatus prim_process_wait(PrimCall *c)
 {
     Value reason, result;
     PrimStatus st = await_end(c, &reason, &result);
-    return st == PRIM_OK ? finish(c, result) : st;
+    return st == PRIM_OK ? prim_finish(c, result) : st;
 }
 
 PrimStatus prim_process_await(PrimCall *c)
@@ -407,7 +328,7 @@ PrimStatus prim_process_await(PrimCall *c)
         return st;
     pair->words[0] = reason;
     pair->words[1] = result;
-    return finish(c, value_ptr(pair));
+    return prim_finish(c, value_ptr(pair));
 }
 
 /* Has it ended? PRIM_OK with *ended. */
@@ -419,13 +340,13 @@ static PrimStatus look_at_end(PrimCall *c, bool *ended, Value *reason, Value *re
     *ended = false;
     if (!value_is_pid(pid))
         return prim_error(c, "the receiver is not a process");
-    bool alive = process_is_alive(actor_of(c)->node, pid);
-    if (!fetch(c) || process_has_signals(p))
+    bool alive = process_is_alive(prim_actor(c)->node, pid);
+    if (!prim_fetch(c) || process_has_signals(p))
         return PRIM_YIELD;
     *ended = process_result(p, pid, reason, result);
     if (!*ended && !alive) {
         *ended = true;
-        *reason = process_gone_reason(actor_of(c), p, pid);
+        *reason = process_gone_reason(prim_actor(c), p, pid);
     }
     return PRIM_OK;
 }
@@ -452,7 +373,7 @@ PrimStatus prim_process_exit_reason(PrimCall *c)
 
 PrimStatus prim_process_is_alive(PrimCall *c)
 {
-    return prim_ok(c, value_bool(process_is_alive(actor_of(c)->node, c->args[0])));
+    return prim_ok(c, value_bool(process_is_alive(prim_actor(c)->node, c->args[0])));
 }
 
 /* ---- ending others -------------------------------------------------------------------------- */
@@ -464,10 +385,10 @@ static PrimStatus send_exit(PrimCall *c, Value reason, bool kill)
     /* Called again after the slice that delivered a signal to ourselves: unwound by then, unless a
      * handler holds it up, or our own exit was already on its way. */
     if (c->resume->a)
-        return finish(c, c->args[0]);
-    Status status = process_send_exit(actor_of(c), c->process, c->args[0], reason, kill);
+        return prim_finish(c, c->args[0]);
+    Status status = process_send_exit(prim_actor(c), c->process, c->args[0], reason, kill);
     if (status != STATUS_OK && status != STATUS_NO_PROCESS)
-        return copy_failed(c, status, VALUE_NIL);
+        return prim_copy_failed(c, status);
     prim_charge(c, 2);
     if (c->args[0] != c->process->pid)
         return prim_self(c);
@@ -483,7 +404,7 @@ PrimStatus prim_process_kill(PrimCall *c) { return send_exit(c, value_symbol(SYM
 
 PrimStatus prim_process_priority(PrimCall *c)
 {
-    Process *p = process_of_pid(actor_of(c)->node, c->args[0]);
+    Process *p = process_of_pid(prim_actor(c)->node, c->args[0]);
     return prim_ok(c, p ? value_int(p->priority) : VALUE_NIL);
 }
 
@@ -497,8 +418,8 @@ PrimStatus prim_process_pid_string(PrimCall *c)
 
 PrimStatus prim_process_message_count(PrimCall *c)
 {
-    Process *p = process_of_pid(actor_of(c)->node, c->args[0]);
-    if (p == c->process && !fetch(c))
+    Process *p = process_of_pid(prim_actor(c)->node, c->args[0]);
+    if (p == c->process && !prim_fetch(c))
         return PRIM_YIELD;
     /* relaxed: a statistic; of others, what they have sorted so far */
     return prim_ok(c, value_int(p ? (int64_t)__atomic_load_n(&p->nmessages, __ATOMIC_RELAXED) : 0));
@@ -513,7 +434,7 @@ PrimStatus prim_process_heap_bytes(PrimCall *c)
 
 PrimStatus prim_process_count(PrimCall *c)
 {
-    return prim_ok(c, value_int(actor_process_count(actor_of(c)->node)));
+    return prim_ok(c, value_int(actor_process_count(prim_actor(c)->node)));
 }
 
 #define LIST_PIECE 128
@@ -530,7 +451,7 @@ PrimStatus prim_process_list(PrimCall *c)
     if (!list)
         return st;
     uint32_t cursor = (uint32_t)value_as_int(c->args[1]);
-    uint32_t n = actor_list_pids(actor_of(c)->node, &cursor, LIST_SPAN, pids, LIST_PIECE);
+    uint32_t n = actor_list_pids(prim_actor(c)->node, &cursor, LIST_SPAN, pids, LIST_PIECE);
     prim_charge(c, LIST_SPAN / 16);
     list->words[0] = cursor == UINT32_MAX ? VALUE_NIL : value_int(cursor);
     memcpy(list->words + 1, pids, n * sizeof *pids);
