@@ -13,20 +13,29 @@ CASES = [
     ({'result': 'OK', 'stdout': 'Results: 40 passed, 41 total\n7 passed, 0 failed\n'}, (7, 0)),
     ({'result': 'FAIL', 'stdout': '7 passed, 2 failed\n'}, (7, 2)),
     ({'result': 'TIMEOUT', 'stdout': '7 passed\n'}, (7, 1)),
+    # a mutant that was caught: what its program printed is not the outcome
+    ({'result': 'OK', 'stdout': '[  PASSED  ] 0 test(s).\n[  FAILED  ] 1 test(s), listed\n'
+                                '1 passed, 0 failed\n'}, (1, 0)),
+    ({'result': 'OK', 'stdout': '[  PASSED  ] 4 test(s).\n', 'stderr': '9 passed, 0 failed'}, (4, 0)),
     ({'result': 'OK'}, (1, 0)),
     ({'result': 'FAIL', 'stdout': 'aborted'}, (0, 1)),
     ({'result': 'SKIP', 'stdout': ''}, (0, 0)),
 ]
 
 
-def count(script, records):
+def run(script, records, *options):
     with tempfile.NamedTemporaryFile('w', suffix='.json', delete=False) as log:
         log.writelines(json.dumps(r) + '\n' for r in records)
     try:
-        out = subprocess.run([sys.executable, script, log.name], check=True, capture_output=True)
+        out = subprocess.run([sys.executable, script, *options, log.name], check=True,
+                             capture_output=True, text=True)
     finally:
         os.unlink(log.name)
-    return tuple(int(n) for n in out.stdout.split())
+    return out.stdout
+
+
+def count(script, records):
+    return tuple(int(n) for n in run(script, records).split())
 
 
 def main():
@@ -41,7 +50,12 @@ def main():
     if count(script, records) != wanted:
         print('the sum over all cases is wrong')
         return 1
-    print(f'{len(CASES) + 1} passed, 0 failed')
+    names = run(script, [{'result': 'OK', 'name': 'one'}, {'result': 'FAIL', 'name': 'two'},
+                         {'result': 'TIMEOUT', 'name': 'three'}], '--failed')
+    if names != 'two: FAIL\nthree: TIMEOUT\n':
+        print('the failed ones:', names)
+        return 1
+    print(f'{len(CASES) + 2} passed, 0 failed')
     return 0
 
 
