@@ -6,6 +6,10 @@
  * schedulers share the table. Invalidation replaces the whole table of a code (classes.c).
  * The scheduler's cache is private to its thread and valid for one code_version.
  * Threads: any reader inside an epoch section. */
+#ifdef MAGGIE_MUTANT_LOOKUP_NO_CLAIM
+#include <sched.h>
+#endif
+
 #include "interp_int.h"
 
 Code *dict_find(const MethodDict *dict, uint32_t selector) {
@@ -71,8 +75,10 @@ static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Cod
 #ifdef MAGGIE_MUTANT_LOOKUP_NO_CLAIM
     if (atom_load_rlx(cls_word) == IC_FREE) {
         atom_store_rlx(target_word, target);
-        for (int i = 0; i < 200; i++) {
-            atom_stall();
+        /* Give others the processor, with a single one too, and let now this, now that writer be
+         * the one that comes back late. */
+        for (uintptr_t i = ((uintptr_t)cls_word / sizeof(InlineCache) ^ cls) & 1; i < 2; i++) {
+            sched_yield();
         }
         atom_store_rel(cls_word, cls);
         return true;
