@@ -9,7 +9,7 @@
 
 #include "atomics.h"
 #include "lock.h"
-#include "process.h"
+#include "links.h"
 
 /* A table index is slab << SLOT_BITS | slot: a slab holds fewer than 2^SLOT_BITS processes, the
  * numbers in between are not used. */
@@ -58,7 +58,11 @@ void table_each(ActorNode *node, void (*fn)(void *arg, Process *p), void *arg);
 
 /* ---- mailbox.c ------------------------------------------------------------------------------ */
 void mailbox_open(Process *p);
-/* Closes; answers the first of the signals that were still in it (linked up to NULL). */
+/* Closes; what was still in it can be drained then. Once more: nothing. */
+void mailbox_shut(Process *p);
+/* After that: the next of those signals, or NULL. Takes no notice of reductions. */
+Fragment *mailbox_drain(Process *p);
+/* Both; answers the first of the signals (linked up to NULL). */
 Fragment *mailbox_close(Process *p);
 /* The caller has displaced CLOSED with `first`: puts it back and refuses what came in between. */
 void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first);
@@ -95,7 +99,7 @@ void signal_refuse(ActorCtx *cx, Fragment *f);
 MUST_CHECK Status signal_new(ActorCtx *cx, Heap *source, Value root, SignalKind kind, size_t extra,
                              Fragment **out, Value *culprit);
 
-/* ---- life.c --------------------------------------------------------------------------------- */
+/* ---- death.c -------------------------------------------------------------------------------- */
 /* Frees what a process holds, without reports: for the end of the node. */
 void process_discard(ActorCtx *cx, Process *p);
 
@@ -103,9 +107,15 @@ void process_discard(ActorCtx *cx, Process *p);
 /* Notes a reported end (takes f). Answers the words it had to look at to make room. */
 size_t results_receive(ActorCtx *cx, Process *p, Fragment *f);
 void results_free(const Env *env, ProcessExt *ext);
-/* p ends: tells everybody who waits and, when `parent`, its forker. */
-void results_report(ActorCtx *cx, Process *p, bool parent);
-/* Answers (takes) a WAIT signal of a process that ends, with f when there is one. */
-void results_answer(ActorCtx *cx, Process *p, Fragment *wait, Fragment *f);
+/* p ends: tells everybody who waits, and its forker. False when *left was used up before. */
+bool results_report(ActorCtx *cx, Process *p, int32_t *left);
+/* Answers (takes) a WAIT signal of a process that ends. */
+void results_answer(ActorCtx *cx, Process *p, Fragment *wait, int32_t *left);
+/* Frees what results_report keeps for later answers (Process.resume.c, while p ends). */
+void results_drop_report(ActorCtx *cx, Process *p);
+
+/* ---- holds.c -------------------------------------------------------------------------------- */
+/* p ends: tells its holds. False when *left was used up before. */
+bool holds_end(ActorCtx *cx, Process *p, int32_t *left);
 
 #endif

@@ -206,22 +206,36 @@ void mailbox_open(Process *p)
     atom_store_rel(&p->mbox_tail, stub_word(p));
 }
 
-Fragment *mailbox_close(Process *p)
+void mailbox_shut(Process *p)
 {
-    Fragment *first = p->mbox_walk, *walk_last = p->mbox_walk_last;
-    for (Fragment *f = first; f; f = f == walk_last ? NULL : f->next)
-        if (f != walk_last)
-            (void)link_wait_long(&f->next);
-    p->mbox_walk = p->mbox_walk_last = NULL;
     /* acq_rel: later pushes find CLOSED; what came before is ours */
     uint64_t last = atom_xchg(&p->mbox_tail, MBOX_CLOSED);
-    if ((last & ~MBOX_TAGS) == stub_word(p))
-        return first;
+    if (last == MBOX_CLOSED || (last & ~MBOX_TAGS) == stub_word(p))
+        return;
     Fragment *rest = link_wait_long(&p->mbox_stub_next);
-    for (Fragment *f = rest; &f->next != tail_link(last);)
-        f = link_wait_long(&f->next);
-    if (!first)
-        return rest;
-    atom_store_rlx(&walk_last->next, rest); /* relaxed: the chain is private now */
+    if (p->mbox_walk)
+        /* relaxed: that chain is private */
+        atom_store_rlx(&p->mbox_walk_last->next, rest);
+    else
+        p->mbox_walk = rest;
+    p->mbox_walk_last = (Fragment *)(void *)tail_link(last);
+}
+
+Fragment *mailbox_drain(Process *p)
+{
+    Fragment *f = p->mbox_walk;
+    if (f == p->mbox_walk_last)
+        p->mbox_walk = p->mbox_walk_last = NULL;
+    else
+        p->mbox_walk = link_wait_long(&f->next);
+    return f;
+}
+
+Fragment *mailbox_close(Process *p)
+{
+    mailbox_shut(p);
+    Fragment *first = p->mbox_walk;
+    while (mailbox_drain(p))
+        ; /* until every link is there */
     return first;
 }

@@ -17,7 +17,8 @@
  * and CLOSED (the mailbox tail) after all of them, so that no #noproc overtakes a report (M10).
  *
  * Files: table.c (slots, pids, node), mailbox.c (push, take, park), signal.c (what signals mean),
- * inbox.c (messages not yet received), results.c (ends of others), life.c (spawn, timer, exit).
+ * inbox.c (messages not yet received), results.c (ends of others), holds.c (what hears of the
+ * end), life.c (spawn, timer), death.c (exit).
  */
 #ifndef MAGGIE_PROCESS_H
 #define MAGGIE_PROCESS_H
@@ -54,13 +55,24 @@ typedef enum {
 } ProcessWait;
 const char *process_wait_name(unsigned wait);
 
-/* Kinds of signals; Fragment.kind. The numbers 16.. are reserved for links, monitors and groups. */
+/* Kinds of signals; Fragment.kind. What each means, and in which order they arrive: links.h. */
 typedef enum {
     SIGNAL_MESSAGE, /* root: the MailboxMessage object */
     SIGNAL_EXIT,    /* root: reason; body[0] = sender pid or nil; info = SIGNAL_EXIT_* */
     SIGNAL_WAIT,    /* body[0] = pid of who waits for our result, body[1] = our pid */
-    SIGNAL_RESULT   /* body[0] = pid of a process that ended; body[1] = its reason and root its
+    SIGNAL_RESULT,  /* body[0] = pid of a process that ended; body[1] = its reason and root its
                        result; when body[1] is 0, root is an Array {reason. result} */
+    SIGNAL_LINK,      /* the numbers from here to GROUP: see links.h */
+    SIGNAL_LINK_EXIT,
+    SIGNAL_UNLINK,
+    SIGNAL_UNLINK_ACK,
+    SIGNAL_MONITOR,
+    SIGNAL_DEMONITOR,
+    SIGNAL_DOWN,
+    SIGNAL_REQUEST,
+    SIGNAL_NAME,
+    SIGNAL_INFO,
+    SIGNAL_FREE /* first number for other kinds: messages of the mailbox, timers, promises ... */
 } SignalKind;
 
 enum { SIGNAL_EXIT_TRAPPABLE = 0, SIGNAL_EXIT_KILL = 1 };
@@ -83,6 +95,9 @@ typedef struct ProcessExt {
     uint32_t results_limit; /* more than these call for dropping the unreachable ones; 0: default */
     uint32_t spare;
     Fragment *waiters;           /* SIGNAL_WAIT signals to be answered at death */
+    struct ProcessHold *holds;   /* told of the end, most recent first; links.h */
+    uint32_t nholds;
+    uint32_t holds_limit;        /* more than these call for dropping the stale ones */
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
     size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
@@ -133,7 +148,8 @@ typedef struct Process {
     uint8_t priority;    /* TaskPrio; fixed while the process lives */
     uint8_t timer_fired; /* set by the timer of the present wait; atomic */
     uint8_t abnormal;    /* how it ended: what a free slot remembers; atomic */
-    uint16_t spare;
+    uint8_t modes;       /* PROCESS_MODE_*; the owner's */
+    uint8_t spare;
     /* line 4 */
     Value parent; /* pid of who forked it, or nil; a free slot remembers it. Atomic */
     Value exit_result;
@@ -152,6 +168,11 @@ enum {
     PROCESS_F_MAIN = 32,        /* its end is reported to the VM (embedder waits for it) */
     PROCESS_F_RESERVE = 64,     /* StackOverflow was signalled, handlers run in the reserve (M7) */
     PROCESS_F_MAIL_COUNTED = 128 /* its queue is long or heavy: ext->mail_bytes is kept */
+};
+
+/* Process.modes */
+enum {
+    PROCESS_MODE_PARENT_WAITS = 1 /* its forker is among ext->waiters */
 };
 
 _Static_assert(sizeof(Process) == 320,

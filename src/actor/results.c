@@ -324,52 +324,85 @@ static void report_push(ActorCtx *cx, Value to, Fragment *f)
         fragment_free(&cx->heap, f);
 }
 
-void results_answer(ActorCtx *cx, Process *p, Fragment *wait, Fragment *f)
+/* One report to send away. While p ends, resume.c keeps one to copy; `last`: it need not stay. NULL
+ * when reason and result are immediates (then none is needed), or for lack of memory. */
+static Fragment *report_take(ActorCtx *cx, Process *p, bool last, int32_t *left)
+{
+    if (!value_is_ptr(p->exit_reason) && !value_is_ptr(p->exit_result))
+        return NULL;
+    Fragment *f = (Fragment *)(uintptr_t)p->resume.c;
+    if (!f && !(f = report_new(cx, p)))
+        return NULL;
+    Fragment *copy = f;
+    if (!last && fragment_duplicate(f, &cx->heap, &copy) != STATUS_OK)
+        copy = NULL;
+    p->resume.c = last ? 0 : (uint64_t)(uintptr_t)f;
+    uint32_t cost = f->words / 32;
+    *left -= cost < SCHED_REDUCTIONS ? (int32_t)cost : SCHED_REDUCTIONS;
+    return copy;
+}
+
+void results_drop_report(ActorCtx *cx, Process *p)
+{
+    if (p->resume.c && atom_load_rlx(&p->state) >= PROCESS_EXITING) /* relaxed: own */
+        fragment_free(&cx->heap, (Fragment *)(uintptr_t)p->resume.c);
+    p->resume.c = 0;
+}
+
+static void answer(ActorCtx *cx, Process *p, Fragment *wait, bool last, int32_t *left)
 {
     Value waiter = wait->body[0];
+    Fragment *f = report_take(cx, p, last, left);
     if (f) {
         fragment_free(&cx->heap, wait);
         report_push(cx, waiter, f);
         return;
     }
-    wait->kind = SIGNAL_RESULT; /* the signal is its own answer, without the result */
+    /* The signal is its own answer; without memory for objects, without them. */
+    wait->kind = SIGNAL_RESULT;
     wait->body[0] = p->pid;
     wait->body[1] = value_is_ptr(p->exit_reason) ? cx->node->sym_error : p->exit_reason;
+    wait->root = value_is_ptr(p->exit_result) ? VALUE_NIL : p->exit_result;
     report_push(cx, waiter, wait);
+}
+
+void results_answer(ActorCtx *cx, Process *p, Fragment *wait, int32_t *left)
+{
+    answer(cx, p, wait, false, left);
 }
 
 /* A forker that is alive and did not ask is told all but a normal end with nil. */
 static bool report_to_parent(ActorCtx *cx, const Process *p)
 {
+    if (p->modes & PROCESS_MODE_PARENT_WAITS)
+        return false;
     if (p->exit_reason == cx->node->sym_normal && p->exit_result == VALUE_NIL)
         return false;
-    for (Fragment *w = p->ext ? p->ext->waiters : NULL; w; w = w->next)
-        if (w->body[0] == p->parent)
-            return false;
     return process_is_alive(cx->node, p->parent);
 }
 
-void results_report(ActorCtx *cx, Process *p, bool parent)
+bool results_report(ActorCtx *cx, Process *p, int32_t *left)
 {
-    parent = parent && report_to_parent(cx, p);
+    bool parent = report_to_parent(cx, p);
     Fragment *w = p->ext ? p->ext->waiters : NULL;
-    if (!w && !parent)
-        return;
-    if (p->ext)
-        p->ext->waiters = NULL;
-    Fragment *f = report_new(cx, p);
     while (w) {
-        Fragment *next = w->next;
-        Fragment *copy = f;
-        if (f && (next || parent) && fragment_duplicate(f, &cx->heap, &copy) != STATUS_OK)
-            copy = NULL;
-        results_answer(cx, p, w, copy);
-        if (copy == f)
-            f = NULL;
-        w = next;
+        if (*left <= 0)
+            return false;
+        --*left;
+        p->ext->waiters = w->next;
+        answer(cx, p, w, !w->next && !parent, left);
+        w = p->ext->waiters;
     }
-    if (parent && f)
-        report_push(cx, p->parent, f);
-    else if (f)
-        fragment_free(&cx->heap, f);
+    if (!parent)
+        return true;
+    Fragment *f = report_take(cx, p, true, left);
+    if (!f) {
+        if (signal_new(cx, NULL, VALUE_NIL, SIGNAL_RESULT, 2, &f, NULL) != STATUS_OK)
+            return true; /* without memory for it the forker gets what a stranger would */
+        f->body[0] = p->pid;
+        f->body[1] = value_is_ptr(p->exit_reason) ? cx->node->sym_error : p->exit_reason;
+        f->root = value_is_ptr(p->exit_result) ? VALUE_NIL : p->exit_result;
+    }
+    report_push(cx, p->parent, f);
+    return true;
 }

@@ -148,6 +148,8 @@ static void receive_wait(ActorCtx *cx, Process *p, Fragment *f)
         signal_refuse(cx, f);
         return;
     }
+    if (f->body[0] == p->parent)
+        p->modes |= PROCESS_MODE_PARENT_WAITS;
     f->next = ext->waiters;
     ext->waiters = f;
 }
@@ -163,6 +165,7 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
         size_t words = results_receive(cx, p, f) / 32;
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
     }
+    default: break;
     }
     assert(f == NULL); /* a signal of unknown kind */
     return 0;

@@ -186,7 +186,7 @@ Status process_new(ActorCtx *cx, Value parent, Process **out)
     p->domain = NULL;
     p->ext = NULL;
     atom_store_rlx(&p->wait, (uint8_t)PROCESS_WAIT_NOTHING); /* relaxed: shown only */
-    p->flags = 0;
+    p->flags = p->modes = 0;
     p->priority = TASK_PRIO_NORMAL;
     /* relaxed: process_gone_reason of one who asks too late may look at any time */
     atom_store_rlx(&p->parent, parent);
@@ -369,18 +369,28 @@ void actor_ctx_close(ActorCtx *cx)
     }
 }
 
+/* First all mailboxes are closed: what holds do when their processes are discarded must not make
+ * anything ready any more. */
+static void shut_process(void *arg, Process *p)
+{
+    (void)arg;
+    if (!value_is_pid(p->pid) || p->mbox_tail == MBOX_CLOSED)
+        return;
+    mailbox_shut(p);
+    if (atom_load_rlx(&p->state) == PROCESS_FREE) /* made, never started */
+        atom_store_rlx(&p->state, (uint8_t)PROCESS_LIVE);
+}
+
 static void destroy_process(void *arg, Process *p)
 {
-    ActorCtx *cx = arg;
-    if (value_is_pid(p->pid) && p->mbox_tail != MBOX_CLOSED)
-        process_discard(cx, p);
-    else if (atom_load_rlx(&p->state) == PROCESS_DEAD)
-        process_discard(cx, p); /* still had a queue to free */
+    if (atom_load_rlx(&p->state) != PROCESS_FREE)
+        process_discard(arg, p);
 }
 
 void actor_node_destroy(ActorNode *node, ActorCtx *cx)
 {
     assert(cx->node == node);
+    table_each(node, shut_process, cx);
     table_each(node, destroy_process, cx);
     actor_ctx_close(cx);
     assert(!node->contexts);

@@ -331,7 +331,7 @@ static void a_long_queue_is_freed_in_pieces(void **state)
     sched_stats(kit.group, 0, &before);
     kit_run(&kit);
     sched_stats(kit.group, 0, &after);
-    assert_true(after.switches - before.switches >= 4); /* 1024 at a time, no slice all of them */
+    assert_true(after.switches - before.switches >= 2); /* no slice frees all of them */
     assert_int_equal(actor_process_count(kit.node), 0);
     kit_close(&kit);
 }

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* death.c - the end of a process.
+ *
+ * Order (M10): state EXITING; holds told; reports to forker and waiters; mailbox CLOSED; what was
+ * still in it refused (a WAIT gets the same report); timer and dirty job let go; memory freed;
+ * messages freed; new pid; slot to the epoch. Each of these steps may be long (a hundred thousand
+ * waiters, a million messages), so each is done in pieces: when the slice is used up the process's
+ * own task, which now runs `reap`, goes on in the next. The interpreter's state is gone by then;
+ * the fields of Process.resume remember where the work stands.
+ *
+ * Threads: the owner. */
+#include "actor_int.h"
+
+#include <string.h>
+
+#include "strbuf.h"
+
+/* What an end may cost at least in one go, so that an ordinary one is done at once. */
+#define DEATH_MIN 256
+
+/* ---- the crash report ----------------------------------------------------------------------- */
+
+static size_t reason_text(ActorCtx *cx, Process *p, char *out, size_t n)
+{
+    const ActorConfig *config = &cx->node->config;
+    Value reason = p->exit_reason;
+    const char *bytes = "an object";
+    size_t len = 9;
+    if (value_is_symbol(reason)) {
+        SymtabName name = symtab_name(config->symtab, value_as_symbol(reason));
+        bytes = name.bytes;
+        len = name.len;
+    } else if (value_is_string(reason)) {
+        StrView view = str_view(reason);
+        bytes = (const char *)view.data;
+        len = view.bytes;
+    } else if (config->describe) {
+        return config->describe(config->ctx, p, reason, out, n);
+    }
+    len = len < n ? len : n;
+    memcpy(out, bytes, len);
+    return len;
+}
+
+/* One line, whatever the reason holds. Main processes are the embedder's to report; who was asked
+ * to end has not crashed. */
+static void crash_report(ActorCtx *cx, Process *p)
+{
+    const ActorNode *node = cx->node;
+    Value reason = p->exit_reason;
+    if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed)
+        return;
+    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED))
+        return;
+    char pid[PROCESS_PID_TEXT], parent[PROCESS_PID_TEXT] = "none", text[512];
+    process_pid_text(p->pid, pid);
+    if (value_is_pid(p->parent))
+        process_pid_text(p->parent, parent);
+    size_t len = reason_text(cx, p, text, sizeof text);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 127)
+            text[i] = ' ';
+    env_log(node->config.env, LOG_LEVEL_ERROR, "process crashed pid=%s parent=%s reason=%.*s", pid,
+            parent, (int)len, text);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+typedef enum DeathStage {
+    DEATH_HOLDS,
+    DEATH_RESULTS, /* waiters, forker */
+    DEATH_CLOSE,   /* the mailbox */
+    DEATH_REFUSE,  /* what was in it */
+    DEATH_MEMORY,
+    DEATH_MESSAGES, /* received and never taken */
+    DEATH_DONE
+} DeathStage;
+
+/* Frees up to *left of the chain; answers what remains. */
+static Fragment *free_signals(ActorCtx *cx, Fragment *f, int32_t *left)
+{
+    while (f && *left > 0) {
+        Fragment *next = f->next;
+        --*left;
+        fragment_free(&cx->heap, f);
+        f = next;
+    }
+    return f;
+}
+
+static void free_memory(ActorCtx *cx, Process *p)
+{
+    if (p->heap.lo)
+        heap_destroy(&p->heap, &cx->heap);
+    p->heap.lo = NULL;
+    ProcessExt *ext = p->ext;
+    if (!ext)
+        return;
+    int32_t all = INT32_MAX;
+    results_free(cx->node->config.env, ext);
+    (void)free_signals(cx, ext->waiters, &all);
+    pool_free(cx->heap.pool, ext, pool_class_of(sizeof *ext));
+    p->ext = NULL;
+}
+
+static void let_go(ActorCtx *cx, Process *p)
+{
+    const ActorConfig *config = &cx->node->config;
+    results_drop_report(cx, p);
+    process_stop_timer(cx, p);
+    if (p->ext && p->ext->dirty)
+        config->abandon_dirty(config->ctx, p);
+    crash_report(cx, p);
+    if ((p->flags & PROCESS_F_MAIN) && config->main_ended)
+        config->main_ended(config->ctx, p);
+    free_memory(cx, p);
+    actor_count(cx, -1);
+    atom_store_rel(&p->state, (uint8_t)PROCESS_DEAD); /* release: as in process_exit */
+}
+
+/* A signal that came too late: a WAIT gets the report. */
+static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
+{
+    Fragment *f;
+    while (*left > 0 && (f = mailbox_drain(p))) {
+        --*left;
+        if (f->kind == SIGNAL_WAIT)
+            results_answer(cx, p, f, left);
+        else
+            signal_refuse(cx, f);
+    }
+    return !p->mbox_walk;
+}
+
+/* Does what belongs to a stage; false when the slice was used up before its end. */
+static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *left)
+{
+    switch (stage) {
+    case DEATH_HOLDS: return holds_end(cx, p, left);
+    case DEATH_RESULTS: return results_report(cx, p, left);
+    case DEATH_CLOSE: mailbox_shut(p); return true;
+    case DEATH_REFUSE: return refuse_signals(cx, p, left);
+    case DEATH_MEMORY: let_go(cx, p); return true;
+    case DEATH_MESSAGES:
+        p->msg_first = free_signals(cx, p->msg_first, left);
+        return !p->msg_first;
+    case DEATH_DONE: break;
+    }
+    return true;
+}
+
+/* resume.a: the node; resume.b: the stage. True: all is done, the slot is given back. */
+static bool death_go_on(ActorCtx *cx, Process *p, int32_t *left)
+{
+    while (p->resume.b < DEATH_DONE) {
+        if (!death_stage(cx, p, (DeathStage)p->resume.b, left))
+            return false;
+        p->resume.b++;
+    }
+    slot_release(cx, p);
+    return true;
+}
+
+static TaskVerdict reap(Task *task, Sched *sched)
+{
+    Process *p = process_of_task(task);
+    const ActorNode *node = (const ActorNode *)(uintptr_t)p->resume.a;
+    return death_go_on(node->config.ctx_of(sched), p, &sched->reds) ? TASK_DONE : TASK_YIELD;
+}
+
+void process_exit(ActorCtx *cx, Process *p)
+{
+    ActorNode *node = cx->node;
+    bool normal = p->exit_reason == node->sym_normal;
+    atom_store_rlx(&p->abnormal, (uint8_t)!normal); /* relaxed: published with the slot's new pid */
+    /* release: before any report, see process_is_alive */
+#ifndef MAGGIE_MUTANT_EXIT_ORDER
+    atom_store_rel(&p->state, (uint8_t)PROCESS_EXITING);
+#endif
+    p->resume.a = (uint64_t)(uintptr_t)node;
+    p->resume.b = DEATH_HOLDS;
+    p->resume.c = 0;
+    bool pieces = node->config.ctx_of && cx->sched;
+    int32_t left = INT32_MAX;
+    if (pieces)
+        left = cx->sched->reds > DEATH_MIN ? cx->sched->reds : DEATH_MIN;
+    int32_t had = left;
+    bool done = death_go_on(cx, p, &left);
+    if (pieces)
+        cx->sched->reds -= had - left;
+    if (done)
+        return;
+    task_init(&p->task, reap, TASK_PRIO_NORMAL, p->task.trace_id);
+    sched_ready(cx->sched, cx->group, &p->task);
+}
+
+void process_discard(ActorCtx *cx, Process *p)
+{
+    int32_t all = INT32_MAX;
+    Fragment *f;
+    (void)holds_end(cx, p, &all);
+    while ((f = mailbox_drain(p)))
+        fragment_free(&cx->heap, f);
+    p->msg_first = free_signals(cx, p->msg_first, &all);
+    results_drop_report(cx, p);
+    if (p->ext && p->ext->dirty)
+        cx->node->config.abandon_dirty(cx->node->config.ctx, p);
+    free_memory(cx, p);
+    atom_store_rlx(&p->state, (uint8_t)PROCESS_FREE); /* relaxed: nothing runs */
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links.h - the signal layer: what processes tell each other besides messages, and in which order.
+ *
+ * Order (I7). Every signal from process A to process B goes through B's one queue, so B handles
+ * A's signals of all kinds in the order in which A sent them. Signals of different senders are not
+ * ordered among each other. A signal is handled when B next looks into its queue: when it is
+ * switched in, when it receives or waits, never in the middle of anything else. Handling costs
+ * reductions; what the budget of a slice does not cover waits for the next.
+ *
+ *   kind        sender            what it does to the receiver
+ *   MESSAGE     any process       joins the mailbox
+ *   EXIT        any process       ends it, or joins the mailbox as an ExitMessage when it traps;
+ *                                 kill ends it in any case
+ *   LINK        the other end     makes a link
+ *   LINK_EXIT   the other end,    as EXIT, if (and only if) there is an active link with the sender,
+ *               at its end        which is gone then; #normal has no effect on who does not trap
+ *   UNLINK      the other end     removes the link, answers UNLINK_ACK
+ *   UNLINK_ACK  the other end     ends the time in which a LINK_EXIT from there is ignored
+ *   MONITOR     the watcher       notes that it wants to be told of the end
+ *   DEMONITOR   the watcher       forgets that
+ *   DOWN        the watched       joins the mailbox as a DownMessage, if the watcher still wants it;
+ *                                 exactly one for each MONITOR
+ *   WAIT        any process       notes that it wants to be told of the end and the result
+ *   RESULT      the ended         is noted for wait, result, exitReason; no message
+ *   REQUEST     any process       links, unlinks, monitors ... something on its own, because the
+ *                                 sender asked it to (aProcess link: other, from a third process)
+ *   NAME        who registered it notes a name of its own, to be released at its end
+ *   INFO        any process       is given to ActorConfig.info
+ *
+ * What one may rely on:
+ *   - nothing from a process comes behind its LINK_EXIT or DOWN: those are the last it sends;
+ *   - who has been told of an end in any way (LINK_EXIT, DOWN, RESULT, a #noproc) finds the process
+ *     not alive, its names free, its group memberships and other holds gone;
+ *   - DOWN is queued no later than the RESULT, so after `wait` it is in the mailbox;
+ *   - after unlink: no exit from that end is delivered that was sent over the old link, though an
+ *     ExitMessage that already is in the mailbox stays there (the flushing form removes it);
+ *     after demonitor: likewise no DownMessage of that reference;
+ *   - a LINK, MONITOR, WAIT that reaches nobody is answered by LINK_EXIT, DOWN, RESULT with #noproc,
+ *     in place of the dead process and in the same order as if it had answered.
+ *
+ * Reasons travel unchanged from end to end. With each goes the origin: nil, or the pid of the
+ * process whose end, through a chain of links, has ended the sender.
+ *
+ * Death needs no memory (M10): who links or monitors allocates the signal that will report the end.
+ * Only a reason or a result that is an object must be copied then; without memory for that, #error
+ * and nil take its place.
+ *
+ * Threads: "owner" as in process.h; inside an epoch section. */
+#ifndef MAGGIE_LINKS_H
+#define MAGGIE_LINKS_H
+
+#include "process.h"
+
+/* ---- holds: what must hear of a process's end ---------------------------------------------- */
+
+struct ProcessHoldType;
+/* Embedded in an off-heap object; the list belongs to the owner of the process. */
+typedef struct ProcessHold {
+    struct ProcessHold *next;
+    struct ProcessHold **prev; /* NULL: not on a list */
+    const struct ProcessHoldType *type;
+} ProcessHold;
+
+typedef struct ProcessHoldType {
+    /* The process ends (or the hold is stale): release what it means. It is off the list. Called by
+     * the owner; after the state has become EXITING and before anybody is told of the end. */
+    void (*ended)(ActorCtx *cx, Process *p, ProcessHold *hold);
+    /* It may be dropped before the end; may be NULL. */
+    bool (*stale)(const ProcessHold *hold);
+} ProcessHoldType;
+
+/* Owner: puts hold, with its type set, on the list. When the number of holds has doubled, stale
+ * ones are dropped by calling `ended` (never this one). At the end all are told, the most recent
+ * first, in pieces bounded by reductions. Fails for lack of memory. */
+MUST_CHECK Status process_hold_add(ActorCtx *cx, Process *p, ProcessHold *hold);
+/* Owner: takes it off the list; nothing happens when it is on none. */
+void process_hold_remove(Process *p, ProcessHold *hold);
+
+#endif
