@@ -141,9 +141,7 @@ static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *lef
     case DEATH_CLOSE: mailbox_shut(p); return true;
     case DEATH_REFUSE: return refuse_signals(cx, p, left);
     case DEATH_MEMORY: let_go(cx, p); return true;
-    case DEATH_MESSAGES:
-        p->msg_first = free_signals(cx, p->msg_first, left);
-        return !p->msg_first;
+    case DEATH_MESSAGES: p->msg_first = free_signals(cx, p->msg_first, left); return !p->msg_first;
     case DEATH_DONE: break;
     }
     return true;

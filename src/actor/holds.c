@@ -15,7 +15,7 @@ static void hold_unlink(ProcessExt *ext, ProcessHold *hold)
     ext->nholds--;
 }
 
-/* Linear in the number of holds, and called when that has doubled: amortised, two steps per hold. */
+/* Linear in the number of holds, and called when that has doubled: amortised: two steps a hold. */
 static void holds_drop_stale(ActorCtx *cx, Process *p)
 {
     ProcessExt *ext = p->ext;
@@ -26,8 +26,7 @@ static void holds_drop_stale(ActorCtx *cx, Process *p)
         hold_unlink(ext, hold);
         hold->type->ended(cx, p, hold);
     }
-    ext->holds_limit =
-        ext->nholds > HOLDS_LIMIT_FIRST / 2 ? ext->nholds * 2 : HOLDS_LIMIT_FIRST;
+    ext->holds_limit = ext->nholds > HOLDS_LIMIT_FIRST / 2 ? ext->nholds * 2 : HOLDS_LIMIT_FIRST;
 }
 
 Status process_hold_add(ActorCtx *cx, Process *p, ProcessHold *hold)

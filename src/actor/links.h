@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links.h - the signal layer: what processes tell each other besides messages, and in which order.
+/* links.h - the signal layer: what processes tell each other besides messages, and its order.
  *
  * Order (I7). Every signal from process A to process B goes through B's one queue, so B handles
  * A's signals of all kinds in the order in which A sent them. Signals of different senders are not
@@ -12,13 +12,13 @@
  *   EXIT        any process       ends it, or joins the mailbox as an ExitMessage when it traps;
  *                                 kill ends it in any case
  *   LINK        the other end     makes a link
- *   LINK_EXIT   the other end,    as EXIT, if (and only if) there is an active link with the sender,
+ *   LINK_EXIT   the other end,    as EXIT, if (and only if) a link with the sender is active,
  *               at its end        which is gone then; #normal has no effect on who does not trap
  *   UNLINK      the other end     removes the link, answers UNLINK_ACK
  *   UNLINK_ACK  the other end     ends the time in which a LINK_EXIT from there is ignored
  *   MONITOR     the watcher       notes that it wants to be told of the end
  *   DEMONITOR   the watcher       forgets that
- *   DOWN        the watched       joins the mailbox as a DownMessage, if the watcher still wants it;
+ *   DOWN        the watched       joins the mailbox as a DownMessage if the watcher still wants it;
  *                                 exactly one for each MONITOR
  *   WAIT        any process       notes that it wants to be told of the end and the result
  *   RESULT      the ended         is noted for wait, result, exitReason; no message
@@ -35,7 +35,7 @@
  *   - after unlink: no exit from that end is delivered that was sent over the old link, though an
  *     ExitMessage that already is in the mailbox stays there (the flushing form removes it);
  *     after demonitor: likewise no DownMessage of that reference;
- *   - a LINK, MONITOR, WAIT that reaches nobody is answered by LINK_EXIT, DOWN, RESULT with #noproc,
+ *   - LINK, MONITOR, WAIT that reach nobody are answered by LINK_EXIT, DOWN, RESULT with #noproc,
  *     in place of the dead process and in the same order as if it had answered.
  *
  * Reasons travel unchanged from end to end. With each goes the origin: nil, or the pid of the

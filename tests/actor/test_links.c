@@ -79,7 +79,7 @@ static void stale_holds_are_dropped_when_their_number_has_doubled(void **state)
     assert_true(told[0] > HOLDS * 3 / 4);
     for (int i = 0; i < HOLDS; i += 20)
         assert_non_null(holds[i].hold.prev);
-    kit_close(&kit);                     /* the end of the node tells them too */
+    kit_close(&kit); /* the end of the node tells them too */
     assert_int_equal(told[0], HOLDS);
 }
 
