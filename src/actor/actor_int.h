@@ -27,6 +27,10 @@ struct ActorNode {
     uint32_t nslabs; /* published with release after its slab */
     Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error;
 
+    SchedGroup *group; /* atomic; set by the first channel or its like: see dig.c */
+    uint32_t digging;  /* atomic: 1 while `digger` is queued or runs */
+    Task digger;
+    uint64_t numbers; /* of off-heap objects: handed out so far; atomic */
     Lock lock;      /* level 1; guards what follows */
     uint32_t fresh; /* slots never used so far: next slab and slot */
     uint32_t fresh_slot;
@@ -41,6 +45,14 @@ static inline Process *process_of_task(Task *task)
 {
     return (Process *)(void *)((char *)task - offsetof(Process, task));
 }
+
+/* ---- dig.c ---------------------------------------------------------------------------------- */
+/* What off-heap objects leave behind is from now on freed by a task of this node. */
+void actor_open_digging(ActorNode *node);
+/* The node's group is known: before the first object of the kind is made. */
+void actor_start_digging(ActorCtx *cx);
+/* Nothing runs any more. */
+void actor_close_digging(ActorCtx *cx);
 
 /* ---- table.c -------------------------------------------------------------------------------- */
 static inline Process *slot_at(const ActorNode *node, uint32_t index)

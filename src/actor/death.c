@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* death.c - the end of a process.
  *
- * Order (M10): state EXITING; holds told; reports to forker and waiters; mailbox CLOSED; what was
- * still in it refused (a WAIT gets the same report); timer and dirty job let go; memory freed;
- * messages freed; new pid; slot to the epoch. Each of these steps may be long (a hundred thousand
- * waiters, a million messages), so each is done in pieces: when the slice is used up the process's
- * own task, which now runs `reap`, goes on in the next. The interpreter's state is gone by then;
- * the fields of Process.resume remember where the work stands.
+ * Order (M10): state EXITING; queues of channels and locks left; holds told; reports to forker and
+ * waiters; mailbox CLOSED; what was still in it refused (a WAIT gets the same report); timer and
+ * dirty job let go; memory freed; messages freed; new pid; slot to the epoch. Each of these steps
+ * may be long (a hundred thousand waiters, a million messages), so each is done in pieces: when the
+ * slice is used up the process's own task, which now runs `reap`, goes on in the next. The
+ * interpreter's state is gone by then; the fields of Process.resume remember where the work stands.
  *
  * Threads: the owner. */
 #include "actor_int.h"
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "strbuf.h"
+#include "waitable.h"
 
 /* What an end may cost at least in one go, so that an ordinary one is done at once. */
 #define DEATH_MIN 256
@@ -175,6 +176,7 @@ void process_exit(ActorCtx *cx, Process *p)
 #ifndef MAGGIE_MUTANT_EXIT_ORDER
     atom_store_rel(&p->state, (uint8_t)PROCESS_EXITING);
 #endif
+    process_stop_waiting(cx, p);
     p->resume.a = (uint64_t)(uintptr_t)node;
     p->resume.b = DEATH_HOLDS;
     p->resume.c = 0;
@@ -196,6 +198,7 @@ void process_discard(ActorCtx *cx, Process *p)
 {
     int32_t all = INT32_MAX;
     Fragment *f;
+    process_stop_waiting(cx, p);
     (void)holds_end(cx, p, &all);
     while ((f = mailbox_drain(p)))
         fragment_free(&cx->heap, f);

@@ -117,7 +117,7 @@ bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next)
     return true;
 }
 
-void process_unpark_in(Sched *self, SchedGroup *group, Process *p)
+static void unpark(Sched *self, SchedGroup *group, Process *p, bool next)
 {
     /* relaxed: the compare-and-swap below decides */
     uint64_t tail = atom_load_rlx(&p->mbox_tail);
@@ -132,7 +132,17 @@ void process_unpark_in(Sched *self, SchedGroup *group, Process *p)
          * not do: it could be older than the owner's look at the published word. */
     } while (!atom_cas_weak(&p->mbox_tail, &tail, want));
     if (tail & MBOX_PARKED)
-        make_ready(self, group, p, false);
+        make_ready(self, group, p, next);
+}
+
+void process_unpark_in(Sched *self, SchedGroup *group, Process *p)
+{
+    unpark(self, group, p, false);
+}
+
+void process_unpark_next(ActorCtx *cx, Process *p, bool next)
+{
+    unpark(cx->sched, cx->group, p, next);
 }
 
 void process_unpark(ActorCtx *cx, Process *p) { process_unpark_in(cx->sched, cx->group, p); }

@@ -18,7 +18,7 @@
  *
  * Files: table.c (slots, pids, node), mailbox.c (push, take, park), signal.c (what signals mean),
  * inbox.c (messages not yet received), results.c (ends of others), holds.c (what hears of the
- * end), life.c (spawn, timer), death.c (exit).
+ * end), life.c (spawn, timer), death.c (exit). Channels and their like: waitable.h.
  */
 #ifndef MAGGIE_PROCESS_H
 #define MAGGIE_PROCESS_H
@@ -47,7 +47,15 @@ typedef enum {
     X(SLEEP, "sleep:")                                                                             \
     X(RESULT, "wait")                                                                              \
     X(DIRTY, "blocking call")                                                                      \
-    X(OUTPUT, "output")
+    X(OUTPUT, "output")                                                                            \
+    X(CHANNEL_SEND, "channel send")                                                                \
+    X(CHANNEL_RECEIVE, "channel receive")                                                          \
+    X(SELECT, "select")                                                                            \
+    X(LOCK, "lock")                                                                                \
+    X(SEMAPHORE, "semaphore")                                                                      \
+    X(WAIT_GROUP, "wait group")                                                                    \
+    X(CANCELLATION, "cancellation")                                                                \
+    X(PROMISE, "promise")
 typedef enum {
 #define PROCESS_WAIT_ENUM(id, name) PROCESS_WAIT_##id,
     PROCESS_WAITS(PROCESS_WAIT_ENUM)
@@ -101,6 +109,7 @@ typedef struct ProcessExt {
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
     size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
+    struct WaitSet *waiting;     /* for off-heap objects: waitable.h */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {
         uint32_t loop, target, window;
@@ -227,6 +236,8 @@ struct ActorCtx {
     bool listed;     /* in the node's list */
     ActorCtx *next;  /* there; under the node's lock */
     ActorCtx *prev;
+    uint64_t number, number_end; /* of off-heap objects: taken from the node, not yet used */
+    uint64_t choices;            /* state of the generator of actor_choose; 0: not seeded */
 };
 
 MUST_CHECK Status actor_node_create(const ActorConfig *config, ActorNode **out);
@@ -330,6 +341,8 @@ bool process_park(Process *p, ProcessWait why);
  * caller published before is seen either way. Nothing happens to a dead one. Any thread; the caller
  * need not know whether p is still the same process: a wake-up too many does no harm. */
 void process_unpark(ActorCtx *cx, Process *p);
+/* The same; `next`: p may take the run-next slot of the calling scheduler. */
+void process_unpark_next(ActorCtx *cx, Process *p, bool next);
 /* The same for threads without a context. `self` is the calling scheduler or NULL. */
 void process_unpark_in(Sched *self, SchedGroup *group, Process *p);
 /* Starts the process's timer for the present wait; one that still runs is stopped first. */

@@ -340,6 +340,7 @@ Status actor_node_create(const ActorConfig *config, ActorNode **out)
     status = node_symbols(node);
     if (status != STATUS_OK)
         goto fail;
+    actor_open_digging(node);
     *out = node;
     return STATUS_OK;
 fail:
@@ -390,8 +391,10 @@ static void destroy_process(void *arg, Process *p)
 void actor_node_destroy(ActorNode *node, ActorCtx *cx)
 {
     assert(cx->node == node);
+    node->config.heap_env->buried_hook = NULL; /* no task can run any more */
     table_each(node, shut_process, cx);
     table_each(node, destroy_process, cx);
+    actor_close_digging(cx);
     actor_ctx_close(cx);
     assert(!node->contexts);
     cx->node = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* handle.c - counts of off-heap things: string buffers and runtime objects, each shared by the
- * handle objects of any number of heaps, fragments and regions.
+ * handle objects of any number of heaps, fragments and regions; and what such an object leaves.
  * Threads: any; the counts are atomic. A list belongs to the heap, fragment or region it hangs
  * on. */
 #include "strbuf_int.h"
@@ -58,4 +58,30 @@ void handle_list_release(HeapEnv *henv, Value list)
         list = *handle_link(o);
         handle_release(henv, o);
     }
+}
+
+void heap_bury(HeapEnv *henv, Fragment *first, Fragment *last)
+{
+    lock_acquire(&henv->buried_lock);
+    last->next = henv->buried;
+    henv->buried = first;
+    lock_release(&henv->buried_lock);
+    if (henv->buried_hook)
+        henv->buried_hook(henv->buried_ctx);
+}
+
+size_t heap_dig(HeapCtx *cx, size_t max)
+{
+    HeapEnv *henv = cx->env;
+    for (size_t n = 0; n < max; n++) {
+        lock_acquire(&henv->buried_lock);
+        Fragment *f = henv->buried;
+        if (f)
+            henv->buried = f->next;
+        lock_release(&henv->buried_lock);
+        if (!f)
+            return n;
+        fragment_free(cx, f); /* may bury more */
+    }
+    return max;
 }

@@ -45,6 +45,7 @@ struct HeapExt;
 struct Region;
 struct HeapEnv;
 struct HeapCtx;
+struct Fragment;
 
 /* What a HANDLE object's word 0 points to: a runtime object shared by any number of heaps. Embed it
  * first. Each HANDLE object owns one count. */
@@ -60,6 +61,13 @@ typedef struct OffHeapType {
 
 void offheap_retain(OffHeap *object);
 void offheap_release(struct HeapEnv *env, OffHeap *object);
+
+/* Fragments that an off-heap object holds when its last count goes cannot be freed by its destroy:
+ * they may hold the last counts of further such objects, and so on without end. It buries them (a
+ * chain from `first` to `last`, taken); they are freed later, in pieces. Any thread. */
+void heap_bury(struct HeapEnv *henv, struct Fragment *first, struct Fragment *last);
+/* Frees up to `max` buried fragments; answers how many: fewer when none are left. */
+size_t heap_dig(struct HeapCtx *cx, size_t max);
 
 /* A block of objects outside any heap: a message, an exit reason, a channel item. Starts every
  * signal (actor folder), so `next` is also the mailbox link. Relocatable (M2): internal pointers
@@ -91,6 +99,10 @@ typedef struct HeapEnv {
      * repeats are possible. */
     void (*code_seen)(void *ctx, void *code);
     void *ctx;
+    Lock buried_lock;        /* level 3 */
+    struct Fragment *buried; /* under the lock: see heap_bury */
+    void (*buried_hook)(void *ctx); /* something was buried; any thread. May be NULL */
+    void *buried_ctx;
 } HeapEnv;
 
 #define HEAP_COPY_CAP_WORDS ((size_t)1 << 27)

@@ -10,6 +10,7 @@
 #include "interp_int.h"
 #include "timer.h"
 #include "vm_int.h"
+#include "waitable.h"
 
 /* ---- the limit on unwind blocks ------------------------------------------------------------ */
 
@@ -124,6 +125,7 @@ bool interp_deliver_exit(VmLocal *l, Process *p)
     int32_t reds = 0;
     size_t live = p->live;
     interp_abandon_dirty(p);
+    process_stop_waiting(&l->actor, p);
     p->pending = NULL; /* an interrupted call is abandoned: its arguments stay below `live` */
     interp_clear_resume(p);
     if (!interp_collect(l, p, 0, live, 16, &reds)) {

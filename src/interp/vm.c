@@ -263,6 +263,7 @@ void vm_destroy(Vm *vm) {
         }
         vm_free_cells(vm, cx);
         free_code(vm, cx);
+        (void)heap_dig(cx, SIZE_MAX); /* items of channels that only globals referred to */
         vm_local_close(vm->outside);
     }
     if (vm->output) {

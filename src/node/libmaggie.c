@@ -23,6 +23,7 @@
 #include "interp_int.h"
 #include "maggie_int.h"
 #include "output.h"
+#include "waitable.h"
 
 /* ---- small things ---- */
 
@@ -166,7 +167,10 @@ static void describe_process(void *ctx, Process *p)
         return;
     }
     process_pid_text(p->pid, pid);
-    (void)buf_putf(&r->text, "  %s waits in %s", pid, process_wait_name(p->wait));
+    char on[256];
+    size_t n = wait_describe(p, on, sizeof on);
+    (void)buf_putf(&r->text, "  %s waits in %s%s%.*s", pid, process_wait_name(p->wait),
+                   n ? " of " : "", (int)n, on);
     /* the innermost frame that is not the library's own */
     FrameWalk w = frame_top(p);
     do {
