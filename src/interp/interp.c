@@ -530,11 +530,19 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched)
         p->pending = NULL;
         nb = R + p->pending_base;
         argc = p->pending_argc;
+        /* a primitive may have progress in p->resume, and needs no window: it is let through */
+        if (UNLIKELY(interp_over_budget(l, p)) &&
+            (m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE)) {
+            goto grow_stack;
+        }
         if (m->kind == CODE_BLOCK) {
             goto enter_block;
         }
         interp_take_dirty(l, p);
         goto enter;
+    }
+    if (UNLIKELY(interp_over_budget(l, p))) {
+        reds = 1; /* a loop was preempted, not the call that is to be: see interp_collect */
     }
     NEXT;
 

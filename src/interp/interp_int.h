@@ -46,6 +46,12 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
 typedef enum { STACK_GROWN, STACK_OVERFLOW, STACK_EXHAUSTED } StackGrowth;
 /* Room for a callee window of nregs above `live` registers of the top window. */
 StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds);
+/* Is the top window beyond the stack budget, with StackOverflow not yet signalled? */
+static inline bool interp_over_budget(const VmLocal *l, const Process *p)
+{
+    size_t budget = l->vm->heap_env.stack_soft_bytes;
+    return p->window * sizeof(Value) > budget && budget != 0 && !(p->flags & PROCESS_F_RESERVE);
+}
 /* After frames were dropped while PROCESS_F_RESERVE was set: when the stack is shallow again the
  * flag is cleared and the block shrinks, so that the next overflow is noticed in time. The top
  * frame is about to start or to return *answer. False: the process ends. */

@@ -72,6 +72,12 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
     l->counters.collections++;
     l->counters.words_copied += result.words_copied;
     *reds -= (int32_t)(result.words_copied / 32 < 2000 ? result.words_copied / 32 : 2000);
+    if (interp_over_budget(l, p)) {
+        /* Calls notice when their block is full. Collections make room in it, into which the stack of
+         * a process that allocates between its calls would grow past the reserve: so the next
+         * call is preempted, and interp.c looks at the budget when it goes on. */
+        *reds = *reds > 0 ? 0 : *reds;
+    }
     if (status != STATUS_OK) {
         interp_end_for(p, status);
         return false;

@@ -346,9 +346,34 @@ static void deep_recursion_is_an_exception(void **state)
 /* In stress mode every allocation collects and verifies the whole heap. */
 #ifdef MAGGIE_GC_STRESS
 #define SMALL_CAP ((size_t)256 << 10)
+#define DEEP_STACK ((size_t)32 << 10)
+#define DEEP_SIZES "10"
 #else
 #define SMALL_CAP ((size_t)8 << 20)
+#define DEEP_STACK ((size_t)1 << 20)
+#define DEEP_SIZES "1 3 10 30 100 300 1000 3000 10000"
 #endif
+
+/* A recursion that allocates has its block renewed by collections again and again, each time with
+ * room into which its stack can grow: the budget must be noticed all the same, in time for handlers. */
+static void deep_recursion_that_allocates_is_an_exception(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.stack_cap_bytes = DEEP_STACK});
+    vmkit_load(&k, "Deep subclass: Object\n"
+                   "  method: down: n [ | a | a := Array new: n. ^(self down: n) -> a ]\n"
+                   "  method: unwinding: n [\n"
+                   "    | a | a := Array new: n.\n"
+                   "    ^[self unwinding: n] ensure: [a := n printString] ]\n");
+    vmkit_expect(&k,
+                 "| n | n := 0. #(" DEEP_SIZES ") do: [:size |\n"
+                 "  [Deep new down: size] on: StackOverflow do: [:e | n := n + 1].\n"
+                 "  [Deep new unwinding: size] on: StackOverflow do: [:e | n := n + 1].\n"
+                 "  n := n - 2]. n",
+                 "0");
+    vmkit_close(&k);
+}
 
 static void memory_without_end_ends_its_process_only(void **state)
 {
@@ -410,5 +435,6 @@ TESTKIT_MAIN(cmocka_unit_test(a_message_that_tells_of_a_method_lets_no_older_one
              cmocka_unit_test(progress_of_one_call_is_not_that_of_the_next),
              cmocka_unit_test(an_inline_cache_never_mixes_two_writers),
              cmocka_unit_test(deep_recursion_is_an_exception),
+             cmocka_unit_test(deep_recursion_that_allocates_is_an_exception),
              cmocka_unit_test(memory_without_end_ends_its_process_only),
              cmocka_unit_test(a_global_may_be_hidden_from_a_domain))
