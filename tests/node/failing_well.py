@@ -184,11 +184,23 @@ list := nil.
 1 to: 300000 do: [:i | list := Array with: list].
 ([:x | | n y | n := 0. y := x. [y notNil] whileTrue: [y := y at: 1. n := n + 1]. n] forkWith: list)
   wait printString println.
-list := nil.
-1 to: 10000 do: [:i | list := Array with: list].
-([list printString size > 0] on: Error do: [:e | e class name]) printString println.
 ''')
-    check(code == 0 and out.startswith('300000\n'), code, out, err)
+    check(code == 0 and out == '300000\n', code, out, err)
+
+
+@case
+def what_is_nested_deep_prints():
+    code, out, err = script('''
+| nested |
+nested := [:depth :wrap | | value | depth timesRepeat: [value := wrap value: value]. value].
+{[:v | Array with: v]. [:v | ArrayList with: v]. [:v | 1 -> v]. [:v | Success with: v].
+  [:v | Dictionary new at: 1 put: v; yourself]} do: [:wrap |
+    (nested value: 100000 value: wrap) printString size println].
+([(nested value: 1000000 value: [:v | 1 -> v]) printString] on: Error do: [:e | e class name]) println.
+#(1) printString println.
+''')
+    check(code == 0 and out == '400003\n1100003\n500003\n900003\n1800003\nStackOverflow\n#(1 )\n',
+          code, out, err)
 
 
 # ---- streams ---------------------------------------------------------------------------------------
