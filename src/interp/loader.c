@@ -2,8 +2,8 @@
 /* loader.c - loading batches of source files (language.md 3.1-3.4 in docs).
  *
  * Steps of a batch: 1 parse every file; 2 name all classes and define them, superclasses first;
- * 3 compile traits, then methods class by class, then scripts; 4 link; 5 install everything with
- * one invalidation; 6 check what traits require. An error in 1-3 ends the batch before 4.
+ * 3 compile traits, then methods class by class, then scripts; 4 check what traits require; 5 link;
+ * 6 install everything with one invalidation. An error in 1-4 ends the batch before 5.
  * Threads: see loader.h. */
 #include "loader.h"
 
@@ -598,17 +598,17 @@ static bool trait_exists(void *ctx, Bytes key)
     return symbol && trait_find(vm, symbol);
 }
 
-static bool unit_present(const Loader *loader, uint32_t owner, Bytes selector, bool *from_trait)
+/* What the batch has compiled for a selector of a class, or NULL. */
+static const Unit *unit_of(const Loader *loader, uint32_t owner, Bytes selector)
 {
     for (uint32_t i = 0; i < loader->nunits; i++) {
         const Unit *u = &loader->units[i];
         if (u->owner == owner && u->unit->selector.len == selector.len &&
             !memcmp(u->unit->selector.data, selector.data, selector.len)) {
-            *from_trait = u->shared;
-            return true;
+            return u;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* 10.4, L3: class beats trait beats inherited; of two traits the first wins, with a warning. */
@@ -625,11 +625,11 @@ static Status apply_traits(Loader *loader, Def *def)
         }
         TraitEntry *t = trait_find(loader->vm, symtab_lookup(loader->vm->symtab, key, strlen(key)));
         for (uint32_t k = 0; k < t->nunits; k++) {
-            bool from_trait = false;
-            if (!unit_present(loader, def->index, t->units[k]->selector, &from_trait)) {
+            const Unit *present = unit_of(loader, def->index, t->units[k]->selector);
+            if (!present) {
                 STATUS_FORWARD(add_unit(loader, t->units[k], def->index, def->file,
                                         def->ast->name.span.line, true));
-            } else if (from_trait) {
+            } else if (present->shared) {
                 diag_add(&def->file->parse.diags, DIAG_WARNING, name->span,
                          "class %s: %.*s comes from an earlier trait; that of trait %s is not used",
                          def->name, (int)t->units[k]->selector.len, t->units[k]->selector.data,
@@ -696,6 +696,52 @@ static Status compile_all(Loader *loader)
     return STATUS_OK;
 }
 
+/* ---- requirements of traits (10.4) ---- */
+
+/* Will instances of the class understand the selector, by what is in the batch or was there before?
+ * A stub of a primitive counts where it makes a method: while the library is compiled. */
+static bool provides(const Loader *loader, uint32_t cls, uint32_t selector)
+{
+    if (vm_lookup(loader->vm, cls, selector)) {
+        return true;
+    }
+    Bytes text = vm_symbol_text(loader->vm, selector);
+    for (; cls != CLASS_NONE; cls = atom_load_rlx(&vm_class(loader->vm, cls)->super)) {
+        /* relaxed: the batch, which holds load_lock, has set it */
+        const Unit *u = unit_of(loader, cls, text);
+        if (u && (loader->options.boot || !u->unit->is_primitive)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_requirements(Loader *loader)
+{
+    for (uint32_t i = 0; i < loader->ndefs; i++) {
+        Def *def = &loader->defs[i];
+        for (uint32_t k = 0; k < def->ast->includes.count; k++) {
+            char key[600];
+            const AstName *name = &def->ast->includes.items[k];
+            if (!resolve(def->file, bytes_of(name->text), trait_exists, loader->vm, key,
+                         sizeof key)) {
+                continue;
+            }
+            TraitEntry *t =
+                trait_find(loader->vm, symtab_lookup(loader->vm->symtab, key, strlen(key)));
+            for (uint32_t r = 0; r < t->nrequired; r++) {
+                if (!provides(loader, def->index, t->required[r])) {
+                    Bytes selector = vm_symbol_text(loader->vm, t->required[r]);
+                    diag_add(&def->file->parse.diags, DIAG_ERROR, name->span,
+                             "class %s does not provide required method %.*s for trait %s",
+                             def->name, (int)selector.len, selector.data, key);
+                    loader->errors++;
+                }
+            }
+        }
+    }
+}
+
 /* ---- installing ---- */
 
 static Status link_one(Loader *loader, const Unit *u, Code **out)
@@ -755,32 +801,6 @@ static Status install_all(Loader *loader)
     return status;
 }
 
-static void check_requirements(Loader *loader)
-{
-    for (uint32_t i = 0; i < loader->ndefs; i++) {
-        Def *def = &loader->defs[i];
-        for (uint32_t k = 0; k < def->ast->includes.count; k++) {
-            char key[600];
-            const AstName *name = &def->ast->includes.items[k];
-            if (!resolve(def->file, bytes_of(name->text), trait_exists, loader->vm, key,
-                         sizeof key)) {
-                continue;
-            }
-            TraitEntry *t =
-                trait_find(loader->vm, symtab_lookup(loader->vm->symtab, key, strlen(key)));
-            for (uint32_t r = 0; r < t->nrequired; r++) {
-                if (!vm_lookup(loader->vm, def->index, t->required[r])) {
-                    Bytes selector = vm_symbol_text(loader->vm, t->required[r]);
-                    diag_add(&def->file->parse.diags, DIAG_ERROR, name->span,
-                             "class %s does not provide required method %.*s for trait %s",
-                             def->name, (int)selector.len, selector.data, key);
-                    loader->errors++;
-                }
-            }
-        }
-    }
-}
-
 Status loader_run(Loader *loader)
 {
     if (loader->errors) {
@@ -793,11 +813,11 @@ Status loader_run(Loader *loader)
     if (status == STATUS_OK && !loader->errors) {
         status = compile_all(loader);
     }
+    if (status == STATUS_OK && !loader->errors) {
+        check_requirements(loader);
+    }
     if (status == STATUS_OK && !loader->errors && !loader->options.check_only) {
         status = install_all(loader);
-        if (status == STATUS_OK && !loader->errors) {
-            check_requirements(loader);
-        }
     }
     if (loader->vm->reparented) {
         /* the batch failed after it had defined its classes: those stay, and caches must follow */

@@ -89,6 +89,36 @@ def several_errors_are_reported_with_carets():
 
 
 @case
+def what_a_trait_requires_is_checked_without_running():
+    path = in_file('''Shape trait
+  requires: #area #name
+  method: describe [ ^self name , self area printString ]
+Named subclass: Object
+  method: name [ ^'n' ]
+Square subclass: Named
+  include: Shape
+  method: area [ ^4 ]
+Ghost subclass: Named
+  include: Shape
+''')
+    code, _, err = run(MAG, 'check', path)
+    check(code == 1 and err.startswith(
+        path + ':10:12: error: class Ghost does not provide required method area for trait Shape\n') and
+        err.count('error:') == 1, code, err)
+    code, _, err = run(MAG, 'check', in_file('''First trait
+  method: text [ ^1 ]
+Second trait
+  method: text [ ^2 ]
+Both subclass: Object
+  include: First
+  include: Second
+'''))
+    check(code == 0 and ':7:12: warning: class Both: text comes from an earlier trait' in err, code, err)
+    code, out, err = run(ERL, path)
+    check(code == 1 and 'class Ghost does not provide required method area' in err, code, out, err)
+
+
+@case
 def a_huge_source_is_read():
     code, _, err = run(MAG, 'check', in_file('x := 1.\n' * 300000))
     check(code == 0, code, err)
