@@ -1053,9 +1053,20 @@ L_NEWARR : {
     NEXT;
 }
 L_GETI:
-    R[A] = obj_slots(obj_of(R[B]))[D];
+    /* The compiler's own code is right about these; an image of a stranger may not be (I9). */
+    if (UNLIKELY(!value_is_kind(R[B], OBJ_SLOTS) || D >= obj_words(obj_of(R[B])))) {
+        goto bad_code;
+    }
+    v = obj_slots(obj_of(R[B]))[D];
+    if (UNLIKELY(C && !value_is_kind(v, OBJ_CELL))) {
+        goto bad_code;
+    }
+    R[A] = v;
     NEXT;
 L_PUTI : {
+    if (UNLIKELY(!value_is_kind(R[A], OBJ_SLOTS) || D >= obj_words(obj_of(R[A])))) {
+        goto bad_code;
+    }
     Object *o = obj_of(R[A]);
     if (UNLIKELY(!heap_store(&p->heap, o, obj_slots(o) + D, R[B]))) {
         nb = R + C;
@@ -1368,6 +1379,11 @@ grow_stack : {
     }
     __builtin_unreachable();
 }
+
+bad_code:
+    interp_end_for(p, STATUS_BAD_CODE);
+    COMMIT();
+    goto ended;
 
 preempt_call:
     p->pending = m;

@@ -49,6 +49,7 @@ void interp_end_for(Process *p, Status status)
 {
     uint32_t symbol = status == STATUS_STACK_LIMIT  ? SYM_STACK_LIMIT
                       : status == STATUS_HEAP_LIMIT ? SYM_HEAP_LIMIT
+                      : status == STATUS_BAD_CODE   ? SYM_BAD_CODE
                                                     : SYM_NO_MEMORY;
     p->exit_reason = value_symbol(symbol);
     p->exit_result = VALUE_NIL;
@@ -73,8 +74,8 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
     l->counters.words_copied += result.words_copied;
     *reds -= (int32_t)(result.words_copied / 32 < 2000 ? result.words_copied / 32 : 2000);
     if (interp_over_budget(l, p)) {
-        /* Calls notice when their block is full. Collections make room in it, into which the stack of
-         * a process that allocates between its calls would grow past the reserve: so the next
+        /* Calls notice when their block is full. Collections make room in it, into which the stack
+         * of a process that allocates between its calls would grow past the reserve: so the next
          * call is preempted, and interp.c looks at the budget when it goes on. */
         *reds = *reds > 0 ? 0 : *reds;
     }

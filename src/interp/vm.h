@@ -180,7 +180,8 @@ typedef struct Domain {
             X(TERMINATE, "_terminate:") X(UNHANDLED, "_unhandled:") X(IMMUTABLE, "_immutable") X(  \
                 NORMAL, "normal") X(SHUTDOWN, "shutdown") X(KILLED, "killed") X(ERROR, "error")    \
                 X(NOPROC, "noproc") X(HEAP_LIMIT, "heapLimit") X(STACK_LIMIT, "stackLimit") X(     \
-                    NO_MEMORY, "noMemory") X(STACK_OVERFLOW, "_stackOverflow") X(LINKED, "linked") \
+                    NO_MEMORY, "noMemory") X(BAD_CODE, "badCode")                                  \
+                    X(STACK_OVERFLOW, "_stackOverflow") X(LINKED, "linked")                        \
                     X(RESTRICTED, "_restrictedGlobal:write:") X(PLUS, "+") X(MINUS, "-") X(        \
                         TIMES, "*") X(DIVIDE, "/") X(IDIVIDE, "//") X(MODULO, "\\\\") X(LESS, "<") \
                         X(GREATER, ">") X(LESS_EQ, "<=") X(GREATER_EQ, ">=") X(EQUAL, "=")         \

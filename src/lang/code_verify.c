@@ -4,8 +4,8 @@
  *
  * The data flow keeps a set of defined registers and the subset that holds cells, at every jump
  * target and at the start; it follows all paths, joining by intersection, until nothing changes.
- * A safepoint makes everything from its height on undefined. Elements of Arrays that the compiler
- * makes for itself (GETI) are taken for cells where a cell is needed.
+ * A safepoint makes everything from its height on undefined. What GETI and PUTI find in Arrays that
+ * the compiler makes for itself is not followed: the interpreter looks (array, index, cell or not).
  *
  * A loop must contain a LOOP or FORLOOP, so that it can be preempted (I5).
  * Nested units are checked from a work list, not by recursion (I4).
@@ -336,7 +336,8 @@ static void step_object(Verifier *v, Instr i, Opcode op)
         break;
     case OP_GETI:
         reads(v, b, 0);
-        writes(v, a, true);
+        check(v, h <= 1, "element is cell or not");
+        writes(v, a, h == 1);
         break;
     case OP_PUTI:
     case OP_SETCELL:

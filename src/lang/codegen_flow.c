@@ -328,7 +328,7 @@ static void read_boxes_back(Codegen *c, const Fn *closure, const uint32_t *boxes
         uint32_t top = fn->top;
         uint32_t box = boxes[packed ? 0 : i];
         if (packed) {
-            emit(c, OP_GETI, emit_reg(c, top), box, 0, i);
+            emit(c, OP_GETI, emit_reg(c, top), box, 1, i);
             box = emit_push(c);
         }
         read_box(c, closure->captures[i].var, box);

@@ -45,7 +45,7 @@ void fn_load_raw(Codegen *c, const Var *var, uint32_t dest)
     Place place = place_of(c, var);
     emit_reg(c, dest);
     if (place.in_array)
-        emit(c, OP_GETI, dest, place.reg, 0, place.index);
+        emit(c, OP_GETI, dest, place.reg, scope_is_cell(c, c->fn, var), place.index);
     else if (place.reg != dest)
         emit(c, OP_MOVE, dest, place.reg, 0, 0);
 }

@@ -355,7 +355,7 @@ static void deep_recursion_is_an_exception(void **state)
 #endif
 
 /* A recursion that allocates has its block renewed by collections again and again, each time with
- * room into which its stack can grow: the budget must be noticed all the same, in time for handlers. */
+ * room into which its stack can grow: the budget must be noticed all the same, in time. */
 static void deep_recursion_that_allocates_is_an_exception(void **state)
 {
     (void)state;
@@ -402,6 +402,65 @@ static void memory_without_end_ends_its_process_only(void **state)
     vmkit_close(&k);
 }
 
+/* Gives the first instruction with this opcode in the method other operands, as code of an image
+ * that was not made by the compiler could have. */
+static void forge(VmKit *k, const char *selector, Opcode op, unsigned c, uint32_t d)
+{
+    uint32_t cls = class_find(k->vm, (Bytes){"Forged", 6});
+    uint32_t symbol = symtab_lookup(k->vm->symtab, selector, strlen(selector));
+    const Code *code = class_own_method(k->vm, cls, symbol);
+    assert_non_null(code);
+    Instr *instr = (Instr *)(uintptr_t)code->instr; /* nobody runs it yet */
+    for (uint32_t i = 0; i < code->ninstr; i++) {
+        if (instr_op(instr[i]) == op) {
+            instr[i] = instr_make(op, instr_a(instr[i]), instr_b(instr[i]), c, d);
+            return;
+        }
+    }
+    fail_msg("%s has no such instruction", selector);
+}
+
+/* A method with an Array of its own for its many variables, some of them in cells. */
+static void load_spilling(VmKit *k)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    Buf source;
+    buf_init(&source, &k->real, 1 << 20);
+    assert_ok(buf_puts(&source, "Forged subclass: Object\n"));
+    for (size_t m = 0; m < sizeof names / sizeof *names; m++) {
+        assert_ok(buf_putf(&source, "  method: %s [ |", names[m]));
+        for (int i = 0; i < 260; i++)
+            assert_ok(buf_putf(&source, " v%d", i));
+        assert_ok(buf_puts(&source, " |"));
+        for (int i = 0; i < 260; i++)
+            assert_ok(buf_putf(&source, " v%d := %d.", i, i));
+        assert_ok(buf_puts(&source, " [v259 := v259 + 1. v1 := 2] value.\n"
+                                   "    ^v258 + v259 + v257 ]\n"));
+    }
+    vmkit_load(k, buf_cstr(&source));
+    buf_free(&source);
+}
+
+static void forged_operands_end_the_process_only(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, NULL);
+    load_spilling(&k);
+    forge(&k, "b", OP_GETI, 0, 1000000); /* an element that is not there */
+    forge(&k, "c", OP_PUTI, 12, 1000000);
+    forge(&k, "d", OP_GETI, 1, 0); /* a cell that is none */
+    vmkit_expect(&k, "Forged new a", "775");
+    static const char *const scripts[] = {"Forged new b", "Forged new c", "Forged new d"};
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        uint32_t job = vmkit_spawn(&k, scripts[i]);
+        vmkit_run(&k);
+        assert_string_equal(vmkit_reason(&k, job), "badCode");
+    }
+    vmkit_expect(&k, "Forged new a", "775");
+    vmkit_close(&k);
+}
+
 static void a_global_may_be_hidden_from_a_domain(void **state)
 {
     (void)state;
@@ -437,4 +496,5 @@ TESTKIT_MAIN(cmocka_unit_test(a_message_that_tells_of_a_method_lets_no_older_one
              cmocka_unit_test(deep_recursion_is_an_exception),
              cmocka_unit_test(deep_recursion_that_allocates_is_an_exception),
              cmocka_unit_test(memory_without_end_ends_its_process_only),
+             cmocka_unit_test(forged_operands_end_the_process_only),
              cmocka_unit_test(a_global_may_be_hidden_from_a_domain))

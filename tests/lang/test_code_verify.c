@@ -126,6 +126,11 @@ static void cells_must_be_cells(void **state)
     expect_refused(JUDGE(I(JMPF, 1, 0, 4, 1), I(MKCELL, 1, 1, 4, 0), I(GETCELL, 4, 1, 0, 0),
                          I(RET, 4, 0, 0, 0)),
                    "operand may be no cell");
+    /* an element is taken for a cell only where the interpreter looks whether it is one */
+    expect_refused(JUDGE(I(GETI, 4, 1, 0, 0), I(GETCELL, 4, 4, 0, 0), I(RET, 4, 0, 0, 0)),
+                   "operand may be no cell");
+    assert_null(JUDGE(I(GETI, 4, 1, 1, 0), I(GETCELL, 4, 4, 0, 0), I(RET, 4, 0, 0, 0)));
+    expect_refused(JUDGE(I(GETI, 4, 1, 2, 0), I(RET, 4, 0, 0, 0)), "element is cell or not");
 }
 
 static void control_must_stay_in_the_code(void **state)

@@ -150,6 +150,39 @@ static void damage_is_found(void **state)
     buf_free(&image);
 }
 
+/* An instruction of the image that stores slot 1 of self: its bytes, or NULL. */
+static char *find_store(const Buf *image)
+{
+    for (size_t i = IMAGE_HEADER_BYTES; i + 8 <= image->len; i++) {
+        const unsigned char *p = (const unsigned char *)image->data + i;
+        if (p[0] == OP_SETF && p[1] == 0 && p[4] == 1 && !p[5] && !p[6] && !p[7])
+            return image->data + i;
+    }
+    return NULL;
+}
+
+static void a_variable_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    Buf image;
+    char error[256];
+    write_image(&image);
+    char *store = find_store(&image);
+    assert_non_null(store);
+    put_checksum(&image);
+    assert_int_equal(load_changed(&image, image.len, error, sizeof error), STATUS_OK);
+    store[4] = 2; /* Pair has two */
+    put_checksum(&image);
+    assert_int_equal(load_changed(&image, image.len, error, sizeof error), STATUS_BAD_IMAGE);
+    assert_non_null(strstr(error, "a method names a variable that is not there"));
+    store[4] = 1;
+    store[1] = 1; /* an argument in place of self */
+    put_checksum(&image);
+    assert_int_equal(load_changed(&image, image.len, error, sizeof error), STATUS_BAD_IMAGE);
+    assert_non_null(strstr(error, "a method does not pass verification"));
+    buf_free(&image);
+}
+
 /* Bytes changed one at a time, the checksum put right: an error or a load, never more. */
 static void any_changed_byte_is_survived(void **state)
 {
@@ -199,6 +232,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_written_is_read),
         cmocka_unit_test(the_library_passes_the_checks_for_strangers),
         cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(a_variable_that_is_not_there_is_refused),
         cmocka_unit_test(any_changed_byte_is_survived),
         cmocka_unit_test(loading_the_library_is_quick),
     };
