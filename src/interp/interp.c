@@ -14,12 +14,9 @@
  */
 #include "interp.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "class.h"
 #include "interp_int.h"
+#include "quick.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -41,39 +38,6 @@ static inline double as_double(Value v)
     return value_is_int(v) ? (double)value_as_int(v) : value_as_float(v);
 }
 static inline bool is_number(Value v) { return value_is_int(v) || value_is_float(v); }
-
-/* Decoding without a test, and encoding of what is no NaN; on x86-64 in the vector unit. */
-static inline double float_decode(Value v)
-{
-#if defined(__SSE2__)
-    __m128i bits = _mm_cvtsi64_si128((int64_t)v);
-    return _mm_cvtsd_f64(
-        _mm_castsi128_pd(_mm_sub_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET))));
-#else
-    return value_as_float(v);
-#endif
-}
-static inline Value float_encode(double d)
-{
-#if defined(__SSE2__)
-    __m128i bits = _mm_castpd_si128(_mm_set_sd(d));
-    return (Value)_mm_cvtsi128_si64(
-        _mm_add_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET)));
-#else
-    uint64_t bits;
-    memcpy(&bits, &d, sizeof bits);
-    return bits + VALUE_FLOAT_OFFSET;
-#endif
-}
-
-/* Writes another form over the instruction just fetched (`ins`, before pc). All schedulers share
- * the word and both forms mean the same, so it does not matter who sees which. */
-static inline void quicken(const Instr *pc, Instr ins, Opcode op)
-{
-    Instr *at = (Instr *)(uintptr_t)(pc - 1);
-    /* relaxed: the word stands for itself; FETCH reads it the same way */
-    atom_store_rlx(at, (ins & ~(Instr)0xFF) | (Instr)op);
-}
 
 /* Second entry, then the scheduler's cache, then the class chain; fills a free entry. */
 static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, uint32_t cls)
@@ -168,40 +132,77 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
             }                                                                                      \
             SLOW_BINARY();                                                                         \
         }                                                                                          \
-        double x = float_decode(a), y = float_decode(b), z = (FLOAT_EXPR);                         \
-        if (LIKELY(z == z)) {                                                                      \
+        Number z = number_##NAME(float_decode(a), float_decode(b));                                \
+        if (LIKELY(!number_is_nan(z))) {                                                           \
             R[A] = float_encode(z);                                                                \
-            quicken(pc, ins, OP_##NAME##F);                                                        \
+            quicken(pc, ins, quick_choose(ins, atom_load_rlx(pc)));                                \
             NEXT;                                                                                  \
         }                                                                                          \
         if (is_number(a) && is_number(b)) {                                                        \
-            x = as_double(a);                                                                      \
-            y = as_double(b);                                                                      \
+            double x = as_double(a), y = as_double(b);                                             \
             R[A] = value_float(FLOAT_EXPR);                                                        \
             NEXT;                                                                                  \
         }                                                                                          \
         SLOW_BINARY();                                                                             \
     }
 /* The quick form: no integer test first. Anything but two Floats turns the site back. */
-#define FLOAT_CASE(NAME, FLOAT_EXPR)                                                               \
+#define FLOAT_CASE(NAME)                                                                           \
     L_##NAME##F : {                                                                                \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
-        double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]), z = (FLOAT_EXPR);     \
-        if (UNLIKELY(__builtin_isunordered(z, z))) {                                               \
-            quicken(pc, ins, OP_##NAME);                                                           \
-            goto L_##NAME;                                                                         \
+        Number z = number_##NAME(float_decode(R[bc & 0xFF]), float_decode(R[bc >> 8]));            \
+        if (UNLIKELY(number_is_nan(z))) {                                                          \
+            goto no_floats;                                                                        \
         }                                                                                          \
         R[A] = float_encode(z);                                                                    \
+        NEXT;                                                                                      \
+    }
+/* Both halves of a pair: the result of the first one is stored, but the second does not wait for
+ * that. OTHER tells in which register the second finds its other operand. */
+#define FLOAT_PAIR_FIRST(NAME)                                                                     \
+    uint32_t bc = (uint32_t)ins >> 16, between = A;                                                \
+    Number z = number_##NAME(float_decode(R[bc & 0xFF]), float_decode(R[bc >> 8]));                \
+    if (UNLIKELY(number_is_nan(z))) {                                                              \
+        goto no_floats;                                                                            \
+    }                                                                                              \
+    R[between] = float_encode(z);                                                                  \
+    Instr second = atom_load_rlx(pc); /* relaxed: see quicken */                                   \
+    bc = (uint32_t)second >> 16
+#define FLOAT_PAIR_CASE(FIRST, SECOND, EXPR, OTHER)                                                \
+    L_##FIRST##SECOND##F : {                                                                       \
+        FLOAT_PAIR_FIRST(FIRST);                                                                   \
+        Number y = float_decode(R[OTHER]);                                                         \
+        z = EXPR;                                                                                  \
+        if (UNLIKELY(number_is_nan(z))) {                                                          \
+            goto no_pair;                                                                          \
+        }                                                                                          \
+        R[instr_a(second)] = float_encode(z);                                                      \
+        pc++;                                                                                      \
+        NEXT;                                                                                      \
+    }
+#define FLOAT_PAIRS(FIRST)                                                                         \
+    FLOAT_PAIR_CASE(FIRST, ADD, number_ADD(z, y), (uint8_t)(bc ^ bc >> 8 ^ between))               \
+    FLOAT_PAIR_CASE(FIRST, SUB, number_SUB(z, y), bc >> 8)                                         \
+    FLOAT_PAIR_CASE(FIRST, RSUB, number_SUB(y, z), (uint8_t)bc)                                    \
+    FLOAT_PAIR_CASE(FIRST, MUL, number_MUL(z, y), (uint8_t)(bc ^ bc >> 8 ^ between))
+#define FLOAT_PAIR_COMPARE(FIRST, NAME, OPERATOR)                                                  \
+    L_##FIRST##NAME##JF:                                                                           \
+    {                                                                                              \
+        FLOAT_PAIR_FIRST(FIRST);                                                                   \
+        double x = number_double(z), y = number_double(float_decode(R[bc >> 8]));                  \
+        if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
+            goto no_pair;                                                                          \
+        }                                                                                          \
+        pc += (x OPERATOR y) ? 2 : 2 + instr_jump(pc[1]);                                          \
         NEXT;                                                                                      \
     }
 #define FLOAT_COMPARE_CASE(NAME, OPERATOR)                                                         \
     L_##NAME##JF:                                                                                  \
     {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
-        double x = float_decode(R[bc & 0xFF]), y = float_decode(R[bc >> 8]);                       \
+        double x = number_double(float_decode(R[bc & 0xFF]));                                      \
+        double y = number_double(float_decode(R[bc >> 8]));                                        \
         if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
-            quicken(pc, ins, OP_##NAME##J);                                                        \
-            goto L_##NAME##J;                                                                      \
+            goto no_floats;                                                                        \
         }                                                                                          \
         pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
         NEXT;                                                                                      \
@@ -234,7 +235,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
             R[A] = value_bool(a OPERATOR b);                                                       \
             NEXT;                                                                                  \
         }                                                                                          \
-        double x = float_decode(a), y = float_decode(b);                                           \
+        double x = number_double(float_decode(a));                                                 \
+        double y = number_double(float_decode(b));                                                 \
         if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
             if (!is_number(a) || !is_number(b)) {                                                  \
                 SLOW_BINARY();                                                                     \
@@ -253,7 +255,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
             pc += (a OPERATOR b) ? 1 : 1 + instr_jump(*pc);                                        \
             NEXT;                                                                                  \
         }                                                                                          \
-        double x = float_decode(a), y = float_decode(b);                                           \
+        double x = number_double(float_decode(a));                                                 \
+        double y = number_double(float_decode(b));                                                 \
         if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
             if (!is_number(a) || !is_number(b)) {                                                  \
                 SLOW_BINARY();                                                                     \
@@ -1081,14 +1084,21 @@ L_PUTI : {
     ARITH_CASE(SUB, a - (b - VALUE_INT_BIAS), x - y)
     ARITH_CASE(MUL, int_multiply(a, b), x * y)
     ARITH_CASE(DIV, int_divide(value_as_int(a), value_as_int(b)), x / y)
-    FLOAT_CASE(ADD, x + y)
-    FLOAT_CASE(SUB, x - y)
-    FLOAT_CASE(MUL, x * y)
-    FLOAT_CASE(DIV, x / y)
+    FLOAT_CASE(ADD)
+    FLOAT_CASE(SUB)
+    FLOAT_CASE(MUL)
+    FLOAT_CASE(DIV)
     FLOAT_COMPARE_CASE(LT, <)
     FLOAT_COMPARE_CASE(GT, >)
     FLOAT_COMPARE_CASE(LE, <=)
     FLOAT_COMPARE_CASE(GE, >=)
+    FLOAT_PAIRS(ADD)
+    FLOAT_PAIRS(SUB)
+    FLOAT_PAIRS(MUL)
+    FLOAT_PAIR_COMPARE(ADD, LT, <)
+    FLOAT_PAIR_COMPARE(ADD, GT, >)
+    FLOAT_PAIR_COMPARE(ADD, LE, <=)
+    FLOAT_PAIR_COMPARE(ADD, GE, >=)
     ARITHK_CASE(ADDK, a + (uint64_t)k, x + y)
     ARITHK_CASE(SUBK, a - (uint64_t)k, x - y)
     ARITHK_CASE(MULK, int_multiply(a, value_int(k)), x * y)
@@ -1345,6 +1355,14 @@ again:
 }
 
     /* ---- out of line ---- */
+no_floats: /* a quick form met something else: the general form from now on */
+    ins = (ins & ~(Instr)0xFF) | quick_general(instr_op(ins));
+    quicken(pc, ins, instr_op(ins));
+    AGAIN;
+no_pair: /* the second half of a pair did: each for itself from now on */
+    quicken(pc, ins, quick_single(quick_general(instr_op(ins))));
+    NEXT;
+
 collect_again:
     pc--;
     COMMIT();
