@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "atomics.h"
+#include "inbox.h"
 #include "lock.h"
 #include "links.h"
 
@@ -26,6 +27,7 @@ struct ActorNode {
     uint32_t nslabs_max;
     uint32_t nslabs; /* published with release after its slab */
     Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error;
+    uint64_t references; /* numbers given to contexts; atomic */
 
     SchedGroup *group; /* atomic; set by the first channel or its like: see dig.c */
     uint32_t digging;  /* atomic: 1 while `digger` is queued or runs */
@@ -82,6 +84,9 @@ void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first);
  * then process_has_signals stays true). */
 Fragment *mailbox_next(Process *p);
 
+/* Fragment.info of a message in the private queue. */
+#define INBOX_LOOKED 1u /* root is in the heap; the body links such nodes */
+
 /* ---- inbox.c -------------------------------------------------------------------------------- */
 /* Fewer messages than this, all lighter than that, are not counted against the heap cap. */
 #define MAIL_COUNT_FROM 256
@@ -104,6 +109,10 @@ static inline void inbox_append(ActorCtx *cx, Process *p, Fragment *f)
                          0))
         inbox_count(cx, p, f);
 }
+
+void inbox_visit_roots(Process *p, HeapVisit visit, void *arg);
+/* The process has ended. */
+void inbox_free(ActorCtx *cx, ProcessExt *ext);
 
 /* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */

@@ -100,6 +100,7 @@ static void free_memory(ActorCtx *cx, Process *p)
     int32_t all = INT32_MAX;
     results_free(cx->node->config.env, ext);
     (void)free_signals(cx, ext->waiters, &all);
+    inbox_free(cx, ext);
     pool_free(cx->heap.pool, ext, pool_class_of(sizeof *ext));
     p->ext = NULL;
 }

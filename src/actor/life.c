@@ -55,6 +55,8 @@ void process_visit_roots(Process *p, HeapVisit visit, void *arg)
     visit(arg, &ext->dictionary, 1);
     visit(arg, &ext->bindings, 1);
     visit(arg, &ext->finalizers, 1);
+    if (ext->inbox)
+        inbox_visit_roots(p, visit, arg);
     if (ext->nresults > 0)
         visit(arg, &ext->results->pid, 3 * (size_t)ext->results_cap);
 }

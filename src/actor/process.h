@@ -110,6 +110,7 @@ typedef struct ProcessExt {
     size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
     struct WaitSet *waiting;     /* for off-heap objects: waitable.h */
+    struct Inbox *inbox;         /* selective receive; inbox.h. NULL: never used */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {
         uint32_t loop, target, window;
@@ -158,7 +159,7 @@ typedef struct Process {
     uint8_t timer_fired; /* set by the timer of the present wait; atomic */
     uint8_t abnormal;    /* how it ended: what a free slot remembers; atomic */
     uint8_t modes;       /* PROCESS_MODE_*; the owner's */
-    uint8_t spare;
+    uint8_t mail;        /* MAIL_F_*: what taking a message out of the queue must look after */
     /* line 4 */
     Value parent; /* pid of who forked it, or nil; a free slot remembers it. Atomic */
     Value exit_result;
@@ -183,6 +184,8 @@ enum {
 enum {
     PROCESS_MODE_PARENT_WAITS = 1 /* its forker is among ext->waiters */
 };
+/* Process.mail */
+enum { MAIL_F_CURSORS = 1 /* positions in the private queue are remembered */ };
 
 _Static_assert(sizeof(Process) == 320,
                "idle processes are counted in bytes: 320 and a first block");
@@ -231,6 +234,8 @@ struct ActorCtx {
     size_t copied_words;     /* of the last process_send or spawn: charge 1 reduction per 16 */
     uint32_t free_slots[64]; /* cached free slots of the table */
     uint32_t nfree;
+    uint64_t reference; /* next number for a Reference, and the end of the numbers taken */
+    uint64_t reference_end;
     int64_t live;    /* processes started minus ended here; written by the owner, read relaxed */
     uint64_t locked; /* acquisitions of the node's lock by this context (M20) */
     bool listed;     /* in the node's list */

@@ -294,6 +294,8 @@ static inline bool heap_can_absorb(const Fragment *f)
 /* Copies the objects of such a fragment into the block, frees it (takes f) and answers its root;
  * VALUE_NONE, nothing done, when there is no room: collect for f->words and try again. */
 Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f);
+/* The same, but f stays as it is: a copy to look at. */
+Value heap_copy_in(Heap *heap, const Value *stack_end, const Fragment *f);
 /* Makes the fragment's objects part of the heap (takes f) and answers its root. The extra words
  * stay readable until the next collection. */
 Value heap_adopt(Heap *heap, Fragment *f);

@@ -500,7 +500,7 @@ Value heap_adopt(Heap *heap, Fragment *f)
     return root;
 }
 
-Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f)
+Value heap_copy_in(Heap *heap, const Value *stack_end, const Fragment *f)
 {
     size_t skip = f->extra;
     size_t words = f->words - skip;
@@ -513,8 +513,14 @@ Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f)
                     .bytes = words * GC_WORD,
                     .delta = (uintptr_t)to - (uintptr_t)(f->body + skip)};
     relocate_objects(&r, to, to + words);
-    Value root = relocate_value(&r, f->root);
-    fragment_free_shell(cx, f);
+    return relocate_value(&r, f->root);
+}
+
+Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f)
+{
+    Value root = heap_copy_in(heap, stack_end, f);
+    if (root != VALUE_NONE)
+        fragment_free_shell(cx, f);
     return root;
 }
 

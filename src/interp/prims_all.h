@@ -19,6 +19,7 @@
 #if __has_include("prims_process.def")
 #include "prims_process.def"
 #endif
+#include "prims_receive.def"
 #if __has_include("prims_system.def")
 #include "prims_system.def"
 #endif

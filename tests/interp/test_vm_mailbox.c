@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_vm_mailbox.c - programs that receive selectively, call, set timers and bound their mailboxes,
+ * under threads and under the simulator. Each states its result; what counts messages states that
+ * none is lost and none comes twice.
+ * Threads: the VM's own. */
+#include "vmkit.h"
+
+typedef struct Program {
+    const char *what;
+    const char *source; /* its last expression is the result */
+    const char *wanted;
+} Program;
+
+/* Nothing here depends on how fast anything runs: every order is forced by a message, an end or a
+ * time-out that nothing else can end. */
+static const Program receives[] = {
+    {"messages that are not wanted keep their order",
+     "| me got | me := Process current. 1 to: 20 do: [:i | me send: i].\n"
+     "got := ArrayList new.\n"
+     "#(15 3 20) do: [:n | got add: (Process receiveMatching: [:m | m payload = n]) payload].\n"
+     "17 timesRepeat: [got add: Process receive payload].\n"
+     "got asArray",
+     "(15 3 20 1 2 4 5 6 7 8 9 10 11 12 13 14 16 17 18 19)"},
+    {"a guard sees each message once, however often the process waits",
+     "| me seen sender m | me := Process current. seen := 0.\n"
+     "50 timesRepeat: [me send: #noise].\n"
+     "sender := [50 timesRepeat: [me send: #noise. Process sleep: 1]. me send: #wanted] fork.\n"
+     "m := Process receiveMatching: [:each | seen := seen + 1. each payload == #wanted].\n"
+     "Array with: seen with: Process current messageCount",
+     "(101 100)"},
+    {"a time-out leaves the mailbox as it was",
+     "| me late | me := Process current. me send: 1; send: 2; send: 3.\n"
+     "late := Process receiveMatching: [:m | m payload > 5] timeout: 2 ifTimeout: [#late].\n"
+     "Array with: late with: Process receive payload with: Process receive payload\n"
+     "  with: Process receive payload",
+     "(late 1 2 3)"},
+    {"long messages are looked at many times and arrive whole",
+     "| me big got | me := Process current. big := Array new: 5000 withAll: 7.\n"
+     "me send: big; send: 'text' , ('x' repeat: 3000); send: #small.\n"
+     "5 timesRepeat: [\n"
+     "  Process receiveMatching: [:m | m payload size = 1] timeout: 0.\n"
+     "  (1 to: 2000) collect: [:i | Array new: 10]].\n"
+     "got := Process receiveMatching: [:m | m payload size = 5000].\n"
+     "Array with: (got payload inject: 0 into: [:a :b | a + b])\n"
+     "  with: (Process receiveMatching: [:m | m payload size = 3004]) payload size\n"
+     "  with: Process receive payload",
+     "(35000 3004 small)"},
+    {"a guard may receive",
+     "| me inner outer | me := Process current. 1 to: 6 do: [:i | me send: i].\n"
+     "outer := Process receiveMatching: [:m |\n"
+     "  m payload = 2 ifTrue: [inner := (Process receiveMatching: [:n | n payload = 5]) payload].\n"
+     "  m payload = 4].\n"
+     "Array with: outer payload with: inner with: Process receive payload\n"
+     "  with: Process receive payload with: Process receive payload with: Process receive payload",
+     "(4 5 1 2 3 6)"},
+    {"a guard that takes the message itself does not get it twice",
+     "| me got | me := Process current. me send: 1; send: 2.\n"
+     "got := Process receiveMatching: [:m | m payload = 1 ifTrue: [Process receive]. true].\n"
+     "Array with: got payload with: Process tryReceive",
+     "(2 nil)"},
+    {"a guard that fails leaves its message",
+     "| me | me := Process current. me send: 1; send: 0.\n"
+     "[Process receiveMatching: [:m | 10 / m payload = 3]] on: ZeroDivide do: [:e | nil].\n"
+     "Array with: Process receive payload with: Process receive payload",
+     "(1 0)"},
+    {"alternatives are tried in order on each message",
+     "| me got | me := Process current. got := ArrayList new.\n"
+     "me send: #b with: 1; send: #a with: 'x'; send: #c with: 3; send: 4.\n"
+     "4 timesRepeat: [got add: (Process receiveOneOf: [:r |\n"
+     "  r on: #a do: [:m | 10]. r on: Number when: [:m | m payload > 3] do: [:m | 20].\n"
+     "  r on: #b do: [30]. r otherwise: [:m | m payload * 100]])].\n"
+     "got asArray",
+     "(30 10 300 20)"},
+    {"answers to references find their questions",
+     "| servers refs | servers := (1 to: 3) asArray collect: [:k | [| m |\n"
+     "  [true] whileTrue: [m := Process receive.\n"
+     "    m sender send: (Array with: (m payload at: 1) with: (m payload at: 2) * k)]] fork].\n"
+     "refs := (1 to: 30) asArray collect: [:i | | r | r := Reference new.\n"
+     "  (servers at: i \\\\ 3 + 1) send: (Array with: r with: i). Array with: r with: i].\n"
+     "(refs reversed inject: 0 into: [:sum :each |\n"
+     "  sum + ((Process receiveReference: (each at: 1)) payload at: 2) - (each at: 2)])\n"
+     "  + Process current messageCount",
+     "455"},
+    {"a selector far behind others is found across slices",
+     "| me | me := Process current. 20000 timesRepeat: [me send: #noise with: nil].\n"
+     "me send: #end with: 5.\n"
+     "Array with: (Process receiveSelector: #end) payload with: me messageCount",
+     "(5 20000)"},
+    {"receive for no time takes only what is there",
+     "Process current send: 3.\n"
+     "Array with: (Process receiveClass: Number timeout: 0) payload\n"
+     "  with: (Process receiveClass: Number timeout: -5)",
+     "(3 nil)"},
+    {"who waits for a selector can be ended",
+     "| p | p := [Process receiveSelector: #never] fork. Process yield. p terminate. p wait.\n"
+     "p exitReason",
+     "shutdown"},
+};
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+static void run_program(VmKit *k, const Program *p)
+{
+    uint32_t job = vmkit_spawn(k, p->source);
+    vmkit_run(k);
+    if (strcmp(vmkit_result(k, job), p->wanted) != 0)
+        fprintf(stderr, "%s: %s, %s\n", p->what, vmkit_reason(k, job), vmkit_result(k, job));
+    assert_string_equal(vmkit_reason(k, job), "normal");
+    assert_string_equal(vmkit_result(k, job), p->wanted);
+}
+
+static void run_threads(const Program *programs, size_t n, uint32_t schedulers)
+{
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.schedulers = schedulers});
+    for (size_t i = 0; i < n; i++)
+        run_program(&k, &programs[i]);
+    vmkit_close(&k);
+}
+
+static void run_simulated(const Program *programs, size_t n)
+{
+    const char *more = getenv("MAGGIE_TEST_SEED");
+    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
+    for (uint64_t seed = first; seed < first + (uint64_t)TESTKIT_SCALE(10); seed++) {
+        VmKit k;
+        vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3});
+        for (size_t i = 0; i < n; i++)
+            run_program(&k, &programs[i]);
+        vmkit_close(&k);
+    }
+}
+
+#define PROGRAM_TESTS(table)                                                                       \
+    static void table##_run_on_threads(void **state)                                               \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_threads(table, COUNT(table), 1);                                                       \
+        run_threads(table, COUNT(table), 3);                                                       \
+    }                                                                                              \
+    static void table##_run_in_the_simulator(void **state)                                         \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_simulated(table, COUNT(table));                                                        \
+    }
+PROGRAM_TESTS(receives)
+
+TESTKIT_MAIN(cmocka_unit_test(receives_run_on_threads),
+             cmocka_unit_test(receives_run_in_the_simulator))
