@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_vm_mailbox.c - programs that receive selectively, call, set timers and bound their mailboxes,
+/* test_vm_mailbox.c - programs that receive selectively, call, set timers and bound mailboxes,
  * under threads and under the simulator. Each states its result; what counts messages states that
  * none is lost and none comes twice.
  * Threads: the VM's own. */
