@@ -28,6 +28,7 @@ struct ActorNode {
     uint32_t nslabs; /* published with release after its slab */
     Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error;
     uint64_t references; /* numbers given to contexts; atomic */
+    void **alarm_slabs;  /* NULL until the first alarm; published with release, like its entries */
 
     SchedGroup *group; /* atomic; set by the first channel or its like: see dig.c */
     uint32_t digging;  /* atomic: 1 while `digger` is queued or runs */
@@ -40,6 +41,8 @@ struct ActorNode {
     uint32_t nretired;  /* generation used up */
     uint32_t free_head; /* linked by Process.next_free; SLOT_NONE */
     ActorCtx *contexts;
+    struct Alarm *alarm_free; /* slots of alarms that no context has in its cache */
+    uint32_t alarms_made;     /* slots handed out for the first time */
     int64_t closed_live; /* sum of `live` of closed contexts */
 };
 
@@ -113,6 +116,10 @@ static inline void inbox_append(ActorCtx *cx, Process *p, Fragment *f)
 void inbox_visit_roots(Process *p, HeapVisit visit, void *arg);
 /* The process has ended. */
 void inbox_free(ActorCtx *cx, ProcessExt *ext);
+
+/* ---- alarm.c -------------------------------------------------------------------------------- */
+/* Nothing runs any more: frees the messages of all alarms. */
+void alarms_destroy(ActorNode *node, ActorCtx *cx);
 
 /* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */

@@ -236,6 +236,8 @@ struct ActorCtx {
     uint32_t nfree;
     uint64_t reference; /* next number for a Reference, and the end of the numbers taken */
     uint64_t reference_end;
+    struct Alarm *alarms; /* cached free slots of alarms */
+    uint32_t nalarms;
     int64_t live;    /* processes started minus ended here; written by the owner, read relaxed */
     uint64_t locked; /* acquisitions of the node's lock by this context (M20) */
     bool listed;     /* in the node's list */

@@ -394,6 +394,7 @@ void actor_node_destroy(ActorNode *node, ActorCtx *cx)
     node->config.heap_env->buried_hook = NULL; /* no task can run any more */
     table_each(node, shut_process, cx);
     table_each(node, destroy_process, cx);
+    alarms_destroy(node, cx);
     actor_close_digging(cx);
     actor_ctx_close(cx);
     assert(!node->contexts);

@@ -14,6 +14,7 @@
  *   FFF9 ...              reserved: node id
  *   FFFA ...              reserved: remote reference, promise and other small handles
  *   FFFC nnnn nnnn nnnn   Reference: a number that its node gives out once
+ *   FFFD gggg giii iiii   Timer: 22-bit generation, 26-bit index
  *   FFFB pppp pppp pppp   raw off-heap pointer (code of a closure); never a Maggie value
  *   FFFF 0000 0000 0000 .. FFFF FFFF FFFF FFFF
  *                         SmallInteger: value + VALUE_INT_BIAS, 48-bit signed
@@ -42,6 +43,7 @@ typedef uint64_t Value;
 #define VALUE_TAG_HANDLE UINT64_C(0xFFFA) /* reserved for remote references and promises */
 #define VALUE_TAG_RAW UINT64_C(0xFFFB)
 #define VALUE_TAG_REFERENCE UINT64_C(0xFFFC)
+#define VALUE_TAG_TIMER UINT64_C(0xFFFD)
 
 #define VALUE_PAYLOAD_MASK UINT64_C(0x0000FFFFFFFFFFFF)
 #define VALUE_MAKE(tag, payload) (((tag) << VALUE_TAG_SHIFT) | (uint64_t)(payload))
@@ -128,6 +130,7 @@ static inline Value value_class(uint32_t index) { return VALUE_MAKE(VALUE_TAG_CL
 static inline uint32_t value_as_class(Value v) { return (uint32_t)v; }
 
 static inline bool value_is_reference(Value v) { return value_tag(v) == VALUE_TAG_REFERENCE; }
+static inline bool value_is_timer(Value v) { return value_tag(v) == VALUE_TAG_TIMER; }
 static inline Value value_reference(uint64_t number) {
     return VALUE_MAKE(VALUE_TAG_REFERENCE, number & VALUE_PAYLOAD_MASK);
 }
@@ -178,7 +181,8 @@ static inline void *value_as_raw(Value v) { return (void *)(uintptr_t)(v & VALUE
     X(RESULT, "Result", OBJECT)                                                                    \
     X(SUCCESS, "Success", RESULT)                                                                  \
     X(FAILURE, "Failure", RESULT)                                                                  \
-    X(REFERENCE, "Reference", OBJECT)
+    X(REFERENCE, "Reference", OBJECT)                                                              \
+    X(TIMER, "Timer", OBJECT)
 
 enum {
 #define VALUE_CLASS_ENUM(id, name, super) CLASS_##id, CLASS_META_##id,

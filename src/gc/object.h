@@ -164,6 +164,7 @@ static inline uint32_t value_class_of(Value v)
     case VALUE_TAG_SYMBOL: return CLASS_SYMBOL;
     case VALUE_TAG_PID: return CLASS_PROCESS;
     case VALUE_TAG_REFERENCE: return CLASS_REFERENCE;
+    case VALUE_TAG_TIMER: return CLASS_TIMER;
     case VALUE_TAG_CLASS: /* the class of a class is its metaclass, of a metaclass Metaclass */
         return VALUE_CLASS_IS_META(value_as_class(v)) ? CLASS_METACLASS : value_as_class(v) | 1u;
     default: return CLASS_OBJECT;

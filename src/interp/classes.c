@@ -470,7 +470,8 @@ static ClassShape core_shape(uint32_t index)
     case CLASS_CELL:
     case CLASS_WEAK_REFERENCE:
     case CLASS_PROCESS:
-    case CLASS_REFERENCE: return SHAPE_SPECIAL;
+    case CLASS_REFERENCE:
+    case CLASS_TIMER: return SHAPE_SPECIAL;
     default: return SHAPE_SLOTS;
     }
 }

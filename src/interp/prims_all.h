@@ -20,6 +20,7 @@
 #include "prims_process.def"
 #endif
 #include "prims_receive.def"
+#include "prims_timer.def"
 #if __has_include("prims_system.def")
 #include "prims_system.def"
 #endif

@@ -193,7 +193,8 @@ typedef struct Domain {
                                                 X(VALUE3, "value:value:value:")                    \
                                                     X(VALUE4, "value:value:value:value:")          \
                                                         X(NEW, "new") X(PERFORM, "perform:")       \
-                                                            X(INTERRUPT, "_interrupt")
+                                                            X(INTERRUPT, "_interrupt")             \
+                                                                X(TIMEOUT, "timeout")
 enum {
     SYM_NONE_ = 0,
 #define VM_SYMBOL_ENUM(id, text) SYM_##id,

@@ -96,6 +96,65 @@ static const Program receives[] = {
      "p exitReason",
      "shutdown"},
 };
+static const Program timers[] = {
+    {"timers are never early, and come in order of their times",
+     "| me from got | me := Process current. from := System monotonicNanoseconds.\n"
+     "#(30 10 20) do: [:ms | me send: ms after: ms].\n"
+     "got := (1 to: 3) asArray collect: [:i | | m | m := Process receive payload.\n"
+     "  System monotonicNanoseconds - from >= (m * 1000000) ifTrue: [m] ifFalse: [#early]].\n"
+     "got",
+     "(10 20 30)"},
+    {"a message is copied when its timer is started",
+     "| me a | me := Process current. a := Array with: 1 with: 2.\n"
+     "me send: a after: 1. a at: 1 put: 99. Process receive payload",
+     "(1 2)"},
+    {"a timer that has fired cannot be cancelled",
+     "| t | t := Process startTimer: 1. Process receive. Array with: t cancel with: t remaining",
+     "(nil nil)"},
+    {"of a timer and its cancel exactly one takes effect",
+     "| me n cancelled received ps | me := Process current. n := 300.\n"
+     "cancelled := received := 0.\n"
+     "ps := (1 to: 3) asArray collect: [:k | [| sum | sum := 0.\n"
+     "  100 timesRepeat: [\n"
+     "    (Process receiveSelector: #try) payload cancel isNil ifFalse: [sum := sum + 1]].\n"
+     "  me send: #sum with: sum] fork].\n"
+     "1 to: n do: [:i |\n"
+     "  (ps at: i \\\\ 3 + 1) send: #try with: (me send: #rung with: i after: i \\\\ 3).\n"
+     "  i \\\\ 50 = 0 ifTrue: [Process sleep: 1]].\n"
+     "3 timesRepeat: [cancelled := cancelled + (Process receiveSelector: #sum) payload].\n"
+     "[cancelled + received < n and: [(Process receiveSelector: #rung timeout: 60000) notNil]]\n"
+     "  whileTrue: [received := received + 1].\n"
+     "Array with: cancelled + received with: Process tryReceive",
+     "(300 nil)"},
+    {"a periodic timer goes on until it is cancelled, by whomever",
+     "| me t n | me := Process current. t := me send: #tick every: 1. n := 0.\n"
+     "5 timesRepeat: [Process receive]. [t cancel] fork wait.\n"
+     "[Process tryReceive notNil] whileTrue: [].\n"
+     "Array with: t isPending with: (Process receive: 20)",
+     "(false nil)"},
+    {"periodic timers and their cancels, many at once",
+     "| me ts | me := Process current.\n"
+     "ts := (1 to: 40) asArray collect: [:i | me send: i every: i \\\\ 3 + 1].\n"
+     "100 timesRepeat: [Process receive].\n"
+     "(ts collect: [:t | [t cancel] fork]) do: [:p | p wait].\n"
+     "[Process tryReceive notNil] whileTrue: [].\n"
+     "Array with: (ts anySatisfy: [:t | t isPending]) with: (Process receive: 20)",
+     "(false nil)"},
+    {"a timer to the dead is gone when its time comes",
+     "| p t u | p := [Process receive] fork. t := p send: 1 after: 5. u := p send: 2 every: 5.\n"
+     "p kill. p wait.\n"
+     "[t isPending or: [u isPending]] whileTrue: [Process sleep: 1]. #gone",
+     "gone"},
+    {"many timers, all of them come",
+     "| me sum | me := Process current. 1 to: 3000 do: [:i | me send: i after: i \\\\ 7].\n"
+     "sum := 0. 3000 timesRepeat: [sum := sum + Process receive payload].\n"
+     "Array with: sum with: Process tryReceive",
+     "(4501500 nil)"},
+    {"a timer left alone does not keep a program from ending",
+     "Process startTimer: 1000000000. Process current send: #(1 2 3) after: 1000000000. #done",
+     "done"},
+};
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static void run_program(VmKit *k, const Program *p)
@@ -143,6 +202,8 @@ static void run_simulated(const Program *programs, size_t n)
         run_simulated(table, COUNT(table));                                                        \
     }
 PROGRAM_TESTS(receives)
+PROGRAM_TESTS(timers)
 
 TESTKIT_MAIN(cmocka_unit_test(receives_run_on_threads),
-             cmocka_unit_test(receives_run_in_the_simulator))
+             cmocka_unit_test(receives_run_in_the_simulator),
+             cmocka_unit_test(timers_run_on_threads), cmocka_unit_test(timers_run_in_the_simulator))
