@@ -106,6 +106,10 @@ Value cell_read(VmLocal *l, Process *p, Cell *cell);
 /* Publishes a frozen copy of v (from `heap`, NULL when v is immediate or frozen). */
 /* Sets l->actor.copied_words, which is to be paid. */
 MUST_CHECK Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit);
+/* The same, unless the cell holds another value than `expected`, which the caller has read and
+ * holds: then STATUS_BUSY and nothing happens. */
+MUST_CHECK Status cell_replace(VmLocal *l, Heap *heap, Cell *cell, Value expected, Value v,
+                               Value *culprit);
 bool domain_hides(const Domain *domain, uint32_t symbol);
 /* The domain with all that `from` hides and n more symbols, and those of its rights that are in
  * `rights`. STATUS_LIMIT: more than DOMAIN_NAMES_MAX names or DOMAINS_MAX different domains. */

@@ -41,26 +41,48 @@ Value cell_read(VmLocal *l, Process *p, Cell *cell) {
     }
 }
 
-Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit) {
+/* Publishes a frozen copy of v; with `expected` only while the cell holds that: else STATUS_BUSY. */
+static Status publish(VmLocal *l, Heap *heap, Cell *cell, const Value *expected, Value v,
+                      Value *culprit)
+{
     Vm *vm = l->vm;
     Region *region = NULL;
     l->actor.copied_words = 0;
+    /* relaxed: saves a copy when it is too late already; the look under the lock decides */
+    if (expected && atom_load_rlx(&cell->value) != *expected) {
+        return STATUS_BUSY;
+    }
     if (value_is_ptr(v)) {
         bool copied = !obj_is_frozen(obj_of(v));
         STATUS_FORWARD(frozen_copy(heap, &l->actor.heap, v, &v, &region, culprit));
         l->actor.copied_words = copied ? region_bytes(region) / sizeof(Value) : 0;
     }
     lock_acquire(&vm->code_lock);
-    Region *old = cell->region;
-    cell->region = region;
-    cell->defined = true;
-    /* release: publishes the frozen graph; pairs with the acquires in cell_read and GETGLOBAL */
-    atom_store_rel(&cell->value, v);
-    lock_release(&vm->code_lock);
-    if (old) {
-        region_release(&l->actor.heap, l->actor.epoch, old);
+    bool wanted = !expected || cell->value == *expected;
+    Region *unused = wanted ? cell->region : region;
+    if (wanted) {
+        cell->region = region;
+        cell->defined = true;
+        /* release: publishes the frozen graph; pairs with the acquires in cell_read and GETGLOBAL */
+        atom_store_rel(&cell->value, v);
     }
-    return STATUS_OK;
+    lock_release(&vm->code_lock);
+    if (unused) {
+        region_release(&l->actor.heap, l->actor.epoch, unused);
+    }
+    return wanted ? STATUS_OK : STATUS_BUSY;
+}
+
+Status cell_set(VmLocal *l, Heap *heap, Cell *cell, Value v, Value *culprit)
+{
+    return publish(l, heap, cell, NULL, v, culprit);
+}
+
+/* An object that the caller holds is not freed, so no other can have come to its address: equal
+ * words are the same value. */
+Status cell_replace(VmLocal *l, Heap *heap, Cell *cell, Value expected, Value v, Value *culprit)
+{
+    return publish(l, heap, cell, &expected, v, culprit);
 }
 
 void cell_each(Vm *vm, void (*fn)(void *ctx, Cell *cell), void *ctx) {

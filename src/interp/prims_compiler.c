@@ -421,27 +421,90 @@ static PrimStatus refuse_write(PrimCall *c)
     return PRIM_SEND;
 }
 
-PrimStatus prim_compiler_set_global(PrimCall *c)
+/* The cell of the global named by args[1]; NULL: *st is the answer. */
+static Cell *global_to_write(PrimCall *c, PrimStatus *st)
 {
-    VmLocal *l = local_of(c);
-    Value culprit;
     if (!value_is_symbol(c->args[1])) {
-        return prim_type_error(c, 1, "Symbol");
+        *st = prim_type_error(c, 1, "Symbol");
+        return NULL;
     }
     uint32_t symbol = value_as_symbol(c->args[1]);
     if (domain_hides(c->process->domain, symbol)) {
-        return refuse_write(c);
+        *st = refuse_write(c);
+        return NULL;
     }
     if (class_find_symbol(c->vm, symbol) != CLASS_NONE) {
-        return prim_error(c, "a class cannot be replaced");
+        *st = prim_error(c, "a class cannot be replaced");
+        return NULL;
     }
     Cell *cell = cell_find(c->vm, symbol, true);
-    Status status = cell ? cell_set(l, c->heap, cell, c->args[2], &culprit) : STATUS_NO_MEMORY;
+    if (!cell) {
+        *st = prim_status(c, STATUS_NO_MEMORY, 0);
+    }
+    return cell;
+}
+
+static PrimStatus finish_write(PrimCall *c, Status status, Value answer)
+{
     if (status == STATUS_NOT_SENDABLE) {
         return prim_error(c, "the value holds something that cannot leave its process");
     }
-    prim_charge(c, l->actor.copied_words / 8);
-    return status == STATUS_OK ? prim_ok(c, c->args[2]) : prim_status(c, status, 0);
+    prim_charge(c, local_of(c)->actor.copied_words / 8);
+    return status == STATUS_OK ? prim_ok(c, answer) : prim_status(c, status, 0);
+}
+
+PrimStatus prim_compiler_set_global(PrimCall *c)
+{
+    Value culprit;
+    PrimStatus st = PRIM_OK;
+    Cell *cell = global_to_write(c, &st);
+    return !cell ? st
+                 : finish_write(c, cell_set(local_of(c), c->heap, cell, c->args[2], &culprit),
+                                c->args[2]);
+}
+
+/* Puts args[3] into the cell if it holds args[2], the very value: whether it did. */
+static PrimStatus replace(PrimCall *c, Cell *cell)
+{
+    Value culprit;
+    Status status = cell_replace(local_of(c), c->heap, cell, c->args[2], c->args[3], &culprit);
+    bool late = status == STATUS_BUSY;
+    return finish_write(c, late ? STATUS_OK : status, value_bool(!late));
+}
+
+PrimStatus prim_compiler_replace_global(PrimCall *c)
+{
+    PrimStatus st = PRIM_OK;
+    Cell *cell = global_to_write(c, &st);
+    return cell ? replace(c, cell) : st;
+}
+
+static PrimStatus answer_cell(PrimCall *c, Cell *cell)
+{
+    Value v = cell_read(local_of(c), c->process, cell);
+    return v == VALUE_NONE ? prim_status(c, STATUS_NO_MEMORY, 0) : prim_ok(c, v);
+}
+
+/* The cell of the class variable args[1] of the class args[0] or one above it, or NULL. */
+static Cell *class_variable(PrimCall *c)
+{
+    uint32_t owner;
+    return value_is_symbol(c->args[1])
+               ? class_var_find(c->vm, value_as_class(c->args[0]) & ~1u,
+                                vm_symbol_text(c->vm, value_as_symbol(c->args[1])), &owner)
+               : NULL;
+}
+
+PrimStatus prim_class_variable(PrimCall *c)
+{
+    Cell *cell = class_variable(c);
+    return cell ? answer_cell(c, cell) : prim_error(c, "there is no such class variable");
+}
+
+PrimStatus prim_class_replace_variable(PrimCall *c)
+{
+    Cell *cell = class_variable(c);
+    return cell ? replace(c, cell) : prim_error(c, "there is no such class variable");
 }
 
 PrimStatus prim_compiler_get_global(PrimCall *c)
@@ -458,8 +521,7 @@ PrimStatus prim_compiler_get_global(PrimCall *c)
         return prim_ok(c, value_class(cls));
     }
     Cell *cell = cell_find(c->vm, symbol, false);
-    Value v = cell ? cell_read(local_of(c), c->process, cell) : VALUE_NIL;
-    return v == VALUE_NONE ? prim_status(c, STATUS_NO_MEMORY, 0) : prim_ok(c, v);
+    return cell ? answer_cell(c, cell) : prim_ok(c, VALUE_NIL);
 }
 
 /* ---- the embedding program ---- */

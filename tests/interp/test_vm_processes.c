@@ -126,6 +126,15 @@ static const Program programs[] = {
      "  me send: (keep inject: 0 into: [:a :x | x isInteger ifTrue: [a + x] ifFalse: [a]])] fork.\n"
      "1 to: 300 do: [:i | p send: i]. Process receive payload",
      "45150"},
+    {"updates of a global at the same time lose nothing",
+     "| ps all | Compiler setGlobal: #Accounts to: #(500 0 0).\n"
+     "ps := (1 to: 8) asArray collect: [:k | [1 to: 50 do: [:i |\n"
+     "  Compiler updateGlobal: #Accounts with: [:old | | n | n := (old at: 1) min: k.\n"
+     "    i \\\\ 7 = 0 ifTrue: [Process yield].\n"
+     "    {(old at: 1) - n. (old at: 2) + n. (old at: 3) + 1}]]] fork].\n"
+     "ps do: [:p | p wait]. all := Compiler getGlobal: #Accounts.\n"
+     "{(all at: 1) + (all at: 2). all at: 3}",
+     "(500 400)"},
 };
 #define NPROGRAMS (sizeof programs / sizeof *programs)
 

@@ -397,6 +397,7 @@ static bool is_one_piece(const PrimEntry *e)
     static const char *const names[] = {
         "send:",      "send:with:",     "_exit:", "_exit:result:",   "fork",
         "forkWith:",  "_forkAt:",       "_forkWith:at:", "_forkRestricted:", "_setGlobal:to:",
+        "_replaceGlobal:from:to:", "_replaceClassVar:from:to:",
         "become:",    "becomeForward:", "collectGarbage", "onFinalize:",
     };
     for (size_t i = 0; i < COUNT(names); i++)
