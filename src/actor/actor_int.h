@@ -26,7 +26,8 @@ struct ActorNode {
     Process **slabs; /* published with release; entries never change */
     uint32_t nslabs_max;
     uint32_t nslabs; /* published with release after its slab */
-    Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error;
+    Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error, sym_no_memory;
+    Value sym_exit, sym_down, sym_interrupt;
     uint64_t references; /* numbers given to contexts; atomic */
     void **alarm_slabs;  /* NULL until the first alarm; published with release, like its entries */
 
@@ -34,8 +35,8 @@ struct ActorNode {
     uint32_t digging;  /* atomic: 1 while `digger` is queued or runs */
     Task digger;
     uint64_t numbers; /* of off-heap objects: handed out so far; atomic */
-    Lock lock;      /* level 1; guards what follows */
-    uint32_t fresh; /* slots never used so far: next slab and slot */
+    Lock lock;        /* level 1; guards what follows */
+    uint32_t fresh;   /* slots never used so far: next slab and slot */
     uint32_t fresh_slot;
     uint32_t nmade;     /* slots handed out for the first time */
     uint32_t nretired;  /* generation used up */
@@ -58,6 +59,11 @@ void actor_open_digging(ActorNode *node);
 void actor_start_digging(ActorCtx *cx);
 /* Nothing runs any more. */
 void actor_close_digging(ActorCtx *cx);
+
+static inline Value process_exit_origin(const Process *p)
+{
+    return p->ext ? p->ext->exit_origin : VALUE_NIL;
+}
 
 /* ---- table.c -------------------------------------------------------------------------------- */
 static inline Process *slot_at(const ActorNode *node, uint32_t index)
@@ -121,9 +127,64 @@ void inbox_free(ActorCtx *cx, ProcessExt *ext);
 /* Nothing runs any more: frees the messages of all alarms. */
 void alarms_destroy(ActorNode *node, ActorCtx *cx);
 
+/* ---- bonds.c -------------------------------------------------------------------------------- */
+#define BONDS_LINEAR 10
+Bond *bonds_find(const BondTable *t, Value key);
+/* The entry of a key that is not in the table; NULL when memory is out. Moves the others. */
+Bond *bonds_add(ActorCtx *cx, BondTable *t, Value key);
+/* Takes b out of the table; its signal is the caller's. Moves others. */
+void bonds_remove(ActorCtx *cx, BondTable *t, Bond *b);
+/* The next entry from position *at on, or NULL; nothing may be added or removed in between. */
+Bond *bonds_next(const BondTable *t, uint32_t *at);
+/* Frees the table, and the signals that are still in it. */
+void bonds_free(ActorCtx *cx, BondTable *t);
+
+/* ---- links.c -------------------------------------------------------------------------------- */
+void links_receive_link(ActorCtx *cx, Process *p, Fragment *f);
+void links_receive_exit(ActorCtx *cx, Process *p, Fragment *f);
+void links_receive_unlink(ActorCtx *cx, Process *p, Fragment *f);
+void links_receive_ack(ActorCtx *cx, Process *p, Fragment *f);
+void links_receive_request(ActorCtx *cx, Process *p, Fragment *f);
+/* p ends: tells the other ends. False when *left was used up before. */
+bool links_end(ActorCtx *cx, Process *p, int32_t *left);
+
+/* ---- monitors.c ----------------------------------------------------------------------------- */
+void monitors_receive(ActorCtx *cx, Process *p, Fragment *f);
+void monitors_receive_demonitor(ActorCtx *cx, Process *p, Fragment *f);
+void monitors_receive_down(ActorCtx *cx, Process *p, Fragment *f);
+/* p ends: gives up the monitors it holds. False when *left was used up before. */
+bool monitors_end_watching(ActorCtx *cx, Process *p, int32_t *left);
+/* p ends: tells its watchers. */
+bool monitors_end_watched(ActorCtx *cx, Process *p, int32_t *left);
+/* Answers (takes) a MONITOR signal of a process that ends. */
+void monitors_answer(ActorCtx *cx, Process *p, Fragment *f, int32_t *left);
+
+/* ---- names.c -------------------------------------------------------------------------------- */
+void names_receive(ActorCtx *cx, Process *p, Fragment *f);
+/* Gives back the name of a NAME signal (taken). */
+void names_refuse(ActorCtx *cx, Fragment *f);
+/* p ends: gives back its names. False when *left was used up before. */
+bool names_end(ActorCtx *cx, Process *p, int32_t *left);
+
 /* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */
 void signal_refuse(ActorCtx *cx, Fragment *f);
+/* Pushes to a pid; refused when there is no such process. */
+bool signal_to(ActorCtx *cx, Value to, Fragment *f);
+/* Makes f, which has SIGNAL_END_EXTRA words in front, an ExitMessage or DownMessage. */
+void signal_end_message(Fragment *f, uint32_t cls, Value sender, Value selector, Value reason,
+                        Value origin);
+/* An ExitMessage from the other end of a link that was active. */
+void signal_exit_by_link(ActorCtx *cx, Process *p, Fragment *f);
+/* p is to end for lack of memory. */
+void signal_out_of_memory(ActorCtx *cx, Process *p);
+/* A signal of p, which ends: a message of class `cls` about that, made from `own` (taken). The
+ * caller sets kind and reference and sends it. */
+Fragment *signal_of_end(ActorCtx *cx, Process *p, Fragment *own, uint32_t cls, Value selector,
+                        int32_t *left);
+/* A number that no other process of this VM has got: above 0. */
+uint64_t signal_number(ActorCtx *cx);
+#define SIGNAL_RESULT_EXTRA 3
 MUST_CHECK Status signal_new(ActorCtx *cx, Heap *source, Value root, SignalKind kind, size_t extra,
                              Fragment **out, Value *culprit);
 
@@ -139,6 +200,9 @@ void results_free(const Env *env, ProcessExt *ext);
 bool results_report(ActorCtx *cx, Process *p, int32_t *left);
 /* Answers (takes) a WAIT signal of a process that ends. */
 void results_answer(ActorCtx *cx, Process *p, Fragment *wait, int32_t *left);
+/* One report to send away. While p ends, resume.c keeps one to copy; `last`: it need not stay. NULL
+ * when reason and result are immediates (then none is needed), or for lack of memory. */
+Fragment *report_take(ActorCtx *cx, Process *p, bool last, int32_t *left);
 /* Frees what results_report keeps for later answers (Process.resume.c, while p ends). */
 void results_drop_report(ActorCtx *cx, Process *p);
 

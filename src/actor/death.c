@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* death.c - the end of a process.
  *
- * Order (M10): state EXITING; queues of channels and locks left; holds told; reports to forker and
- * waiters; mailbox CLOSED; what was still in it refused (a WAIT gets the same report); timer and
- * dirty job let go; memory freed; messages freed; new pid; slot to the epoch. Each of these steps
- * may be long (a hundred thousand waiters, a million messages), so each is done in pieces: when the
- * slice is used up the process's own task, which now runs `reap`, goes on in the next. The
- * interpreter's state is gone by then; the fields of Process.resume remember where the work stands.
+ * Order (M10): state EXITING; queues of channels and locks left; holds told; names given back;
+ * links and monitors; reports to forker
+ * and waiters; mailbox CLOSED; what was still in it refused (MONITOR and WAIT get the same report);
+ * timer and dirty job let go; memory freed; messages freed; new pid; slot to the epoch. Each of
+ * these steps may be long (a hundred thousand links, a million messages), so each is done in
+ * pieces: when the slice is used up the process's own task, which now runs `reap`, goes on in the
+ * next. The interpreter's state is gone by then; the fields of Process.resume remember where the
+ * work stands.
  *
  * Threads: the owner. */
 #include "actor_int.h"
@@ -51,7 +53,7 @@ static void crash_report(ActorCtx *cx, Process *p)
     Value reason = p->exit_reason;
     if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed)
         return;
-    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED))
+    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED) || process_exit_origin(p) != VALUE_NIL)
         return;
     char pid[PROCESS_PID_TEXT], parent[PROCESS_PID_TEXT] = "none", text[512];
     process_pid_text(p->pid, pid);
@@ -69,6 +71,10 @@ static void crash_report(ActorCtx *cx, Process *p)
 
 typedef enum DeathStage {
     DEATH_HOLDS,
+    DEATH_NAMES,
+    DEATH_WATCHING, /* its monitors of others */
+    DEATH_LINKS,
+    DEATH_WATCHED, /* others' monitors of it */
     DEATH_RESULTS, /* waiters, forker */
     DEATH_CLOSE,   /* the mailbox */
     DEATH_REFUSE,  /* what was in it */
@@ -101,6 +107,11 @@ static void free_memory(ActorCtx *cx, Process *p)
     results_free(cx->node->config.env, ext);
     (void)free_signals(cx, ext->waiters, &all);
     inbox_free(cx, ext);
+    (void)free_signals(cx, ext->names, &all);
+    (void)free_signals(cx, ext->raises, &all);
+    bonds_free(cx, &ext->links);
+    bonds_free(cx, &ext->watching);
+    bonds_free(cx, &ext->watched);
     pool_free(cx->heap.pool, ext, pool_class_of(sizeof *ext));
     p->ext = NULL;
 }
@@ -120,7 +131,7 @@ static void let_go(ActorCtx *cx, Process *p)
     atom_store_rel(&p->state, (uint8_t)PROCESS_DEAD); /* release: as in process_exit */
 }
 
-/* A signal that came too late: a WAIT gets the report. */
+/* A signal that came too late: who asks for the end is told of it. */
 static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
 {
     Fragment *f;
@@ -128,6 +139,8 @@ static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
         --*left;
         if (f->kind == SIGNAL_WAIT)
             results_answer(cx, p, f, left);
+        else if (f->kind == SIGNAL_MONITOR)
+            monitors_answer(cx, p, f, left);
         else
             signal_refuse(cx, f);
     }
@@ -139,6 +152,10 @@ static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *lef
 {
     switch (stage) {
     case DEATH_HOLDS: return holds_end(cx, p, left);
+    case DEATH_NAMES: return names_end(cx, p, left);
+    case DEATH_WATCHING: return monitors_end_watching(cx, p, left);
+    case DEATH_LINKS: return links_end(cx, p, left);
+    case DEATH_WATCHED: return monitors_end_watched(cx, p, left);
     case DEATH_RESULTS: return results_report(cx, p, left);
     case DEATH_CLOSE: mailbox_shut(p); return true;
     case DEATH_REFUSE: return refuse_signals(cx, p, left);

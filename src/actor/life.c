@@ -37,7 +37,7 @@ Status process_ext(ActorCtx *cx, Process *p, ProcessExt **out)
         if (!ext)
             return STATUS_NO_MEMORY;
         memset(ext, 0, sizeof *ext);
-        ext->dictionary = ext->bindings = ext->finalizers = VALUE_NIL;
+        ext->dictionary = ext->bindings = ext->finalizers = ext->exit_origin = VALUE_NIL;
         p->ext = ext;
     }
     *out = ext;
@@ -58,9 +58,9 @@ void process_visit_roots(Process *p, HeapVisit visit, void *arg)
     if (ext->inbox)
         inbox_visit_roots(p, visit, arg);
     if (ext->nresults > 0)
-        visit(arg, &ext->results->pid, 3 * (size_t)ext->results_cap);
+        visit(arg, &ext->results->pid, 4 * (size_t)ext->results_cap);
 }
-_Static_assert(sizeof(ProcessResult) == 3 * sizeof(Value), "a table of results is a run of Values");
+_Static_assert(sizeof(ProcessResult) == 4 * sizeof(Value), "a table of results is a run of Values");
 
 /* ---- waiting for time ----------------------------------------------------------------------- */
 

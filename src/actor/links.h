@@ -28,7 +28,7 @@
  *   INFO        any process       is given to ActorConfig.info
  *
  * What one may rely on:
- *   - nothing from a process comes behind its LINK_EXIT or DOWN: those are the last it sends;
+ *   - no message and no request of a process comes behind its LINK_EXIT or DOWN;
  *   - who has been told of an end in any way (LINK_EXIT, DOWN, RESULT, a #noproc) finds the process
  *     not alive, its names free, its group memberships and other holds gone;
  *   - DOWN is queued no later than the RESULT, so after `wait` it is in the mailbox;
@@ -50,6 +50,63 @@
 #define MAGGIE_LINKS_H
 
 #include "process.h"
+
+/* ---- links and monitors --------------------------------------------------------------------- */
+
+/* Owner: links p with another process (as if that one had done it). With the dead: p gets the exit
+ * #noproc. With itself, or when they are linked: nothing. NO_MEMORY: nothing done. */
+MUST_CHECK Status process_link(ActorCtx *cx, Process *p, Value other);
+MUST_CHECK Status process_unlink(ActorCtx *cx, Process *p, Value other);
+/* Owner: is there a link that has not been unlinked? */
+bool process_is_linked(const Process *p, Value other);
+
+/* A number for a monitor: a SmallInteger that differs from every other of this VM. */
+Value process_new_reference(ActorCtx *cx);
+/* Owner: p will get one DownMessage with this reference, when target ends or because it has. */
+MUST_CHECK Status process_monitor(ActorCtx *cx, Process *p, Value target, Value reference);
+/* Owner: no DownMessage with this reference joins the mailbox from now on. False: there is no such
+ * monitor, or its message is in the mailbox already. */
+bool process_demonitor(ActorCtx *cx, Process *p, Value reference);
+
+/* Owner of p, which makes `child` and has not started it. NO_MEMORY: nothing done (but the child
+ * may have got its extension). */
+MUST_CHECK Status process_link_child(ActorCtx *cx, Process *p, Process *child);
+MUST_CHECK Status process_monitor_child(ActorCtx *cx, Process *p, Process *child, Value reference);
+
+/* Owner: sets or clears bits of Process.modes. PROCESS_MODE_RAISES needs p->ext. */
+void process_set_mode(Process *p, uint8_t mode, bool on);
+
+typedef enum ProcessRequest {
+    REQUEST_LINK,      /* argument: the other process */
+    REQUEST_UNLINK,    /* the same */
+    REQUEST_MONITOR,   /* argument: the process to watch; reference */
+    REQUEST_DEMONITOR, /* reference */
+    REQUEST_TRAP,      /* argument: true or false */
+    REQUEST_RAISE,     /* argument: true or false: PROCESS_MODE_RAISES */
+    REQUEST_UNREGISTER /* argument: a name, or nil for the most recent one */
+} ProcessRequest;
+/* Asks another process to do that itself. Arguments are immediates. When it is dead: nothing, but
+ * for REQUEST_LINK the other process gets the exit #noproc. */
+MUST_CHECK Status process_request(ActorCtx *cx, Value to, ProcessRequest what, Value argument,
+                                  Value reference);
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+/* Any process: registers the process `pid` under a Symbol. *done: it has that name now (also when
+ * it had it before). Not done: it is dead, or a live process has the name. */
+MUST_CHECK Status process_register(ActorCtx *cx, Value pid, Value name, bool *done);
+/* The live process with that name, or nil. Any thread inside a section. */
+Value process_named(ActorNode *node, Value name);
+/* Any process: takes a name away from `pid`; false when that does not have it. */
+bool process_release_name(ActorCtx *cx, Value pid, Value name);
+/* Owner: gives up a name; nil: the most recent one. */
+void process_unregister(ActorCtx *cx, Process *p, Value name);
+/* Owner: names it was registered under and has not given up itself, most recent first, at most n.
+ * (Others may have taken some away: ask process_named.) Answers how many. */
+uint32_t process_names(const Process *p, Value *names, uint32_t n);
+/* All names, as actor_list_pids: *cursor begins with 0 and is UINT32_MAX at the end. */
+uint32_t actor_list_names(ActorNode *node, uint32_t *cursor, uint32_t span, Value *names,
+                          Value *pids, uint32_t n);
 
 /* ---- holds: what must hear of a process's end ---------------------------------------------- */
 

@@ -63,25 +63,35 @@ typedef enum {
 } ProcessWait;
 const char *process_wait_name(unsigned wait);
 
-/* Kinds of signals; Fragment.kind. What each means, and in which order they arrive: links.h. */
+/* Kinds of signals; Fragment.kind. What each means, and in which order they arrive: links.h. Where
+ * the receiver's own pid is given, it is for those who must refuse the signal in its place. */
 typedef enum {
     SIGNAL_MESSAGE, /* root: the MailboxMessage object */
-    SIGNAL_EXIT,    /* root: reason; body[0] = sender pid or nil; info = SIGNAL_EXIT_* */
+    SIGNAL_EXIT,    /* root: reason; body[0] = sender pid or nil; info = SIGNAL_EXIT_*; room for an
+                       ExitMessage */
     SIGNAL_WAIT,    /* body[0] = pid of who waits for our result, body[1] = our pid */
     SIGNAL_RESULT,  /* body[0] = pid of a process that ended; body[1] = its reason and root its
-                       result; when body[1] is 0, root is an Array {reason. result} */
-    SIGNAL_LINK,      /* the numbers from here to GROUP: see links.h */
-    SIGNAL_LINK_EXIT,
-    SIGNAL_UNLINK,
-    SIGNAL_UNLINK_ACK,
-    SIGNAL_MONITOR,
-    SIGNAL_DEMONITOR,
-    SIGNAL_DOWN,
-    SIGNAL_REQUEST,
-    SIGNAL_NAME,
-    SIGNAL_INFO,
-    SIGNAL_FREE /* first number for other kinds: messages of the mailbox, timers, promises ... */
+                       result; when body[1] is 0, root is an Array {reason. result};
+                       body[2] = origin */
+    SIGNAL_LINK,    /* body[0] = the other end, body[1] = our pid; room for an ExitMessage */
+    SIGNAL_LINK_EXIT,  /* root: an ExitMessage */
+    SIGNAL_UNLINK,     /* body[0] = the other end, body[1] = our pid, body[2] = number */
+    SIGNAL_UNLINK_ACK, /* the same, number of the UNLINK */
+    SIGNAL_MONITOR,    /* body[0] = the watcher, body[1] = our pid, body[2] = reference; room for a
+                          DownMessage */
+    SIGNAL_DEMONITOR,  /* body[0] = reference */
+    SIGNAL_DOWN,       /* root: a DownMessage */
+    SIGNAL_REQUEST, /* body[0] = an argument, body[1] = our pid, body[2] = reference or nil; info =
+                       REQUEST_* of links.h; room for an ExitMessage */
+    SIGNAL_NAME,    /* body[0] = a Symbol that names us, body[1] = our pid */
+    SIGNAL_INFO,    /* as ActorConfig.info will have it */
+    SIGNAL_FREE     /* first number for other kinds: of the mailbox, timers, promises ... */
 } SignalKind;
+
+/* Slots of a MailboxMessage, and of an EndMessage (ExitMessage, DownMessage) behind them. */
+enum { MESSAGE_SENDER, MESSAGE_SELECTOR, MESSAGE_PAYLOAD, MESSAGE_SLOTS };
+enum { END_REASON = MESSAGE_SLOTS, END_RESULT, END_ORIGIN, END_REFERENCE, END_SLOTS };
+#define SIGNAL_END_EXTRA (1 + END_SLOTS) /* room for one */
 
 enum { SIGNAL_EXIT_TRAPPABLE = 0, SIGNAL_EXIT_KILL = 1 };
 
@@ -90,22 +100,44 @@ typedef struct ProcessResult {
     Value pid; /* VALUE_NIL: free entry */
     Value reason;
     Value result;
+    Value origin; /* nil, or the process whose end went through links and ended this one */
 } ProcessResult;
+
+/* One link or monitor, seen from one end; bonds.c. */
+typedef struct Bond {
+    Value key;        /* link: pid of the other end; monitor: reference */
+    uint64_t word;    /* link: number of the UNLINK that is not acknowledged, or 0; monitor: pid of
+                         the other end */
+    Fragment *signal; /* what will tell the other end of ours; monitors we hold ourselves: NULL */
+} Bond;
+
+/* At most BONDS_LINEAR entries stand one behind the other; more are hashed. */
+typedef struct BondTable {
+    uint32_t n;
+    uint32_t cap;
+    Bond *at;
+} BondTable;
 
 /* What only some processes need; allocated on first use. */
 typedef struct ProcessExt {
-    Value dictionary; /* process-local storage: a Dictionary, or nil */
-    Value bindings;   /* top-level variables of evaluated code (D3): Dictionary, or nil */
-    Value finalizers; /* of weak references: an Array as in prims_weak.c, or nil */
+    Value dictionary;       /* process-local storage: a Dictionary, or nil */
+    Value bindings;         /* top-level variables of evaluated code (D3): Dictionary, or nil */
+    Value finalizers;       /* of weak references: an Array as in prims_weak.c, or nil */
     ProcessResult *results; /* open addressing by pid; results.c */
     uint32_t nresults;
     uint32_t results_cap;   /* 0 or a power of two */
     uint32_t results_limit; /* more than these call for dropping the unreachable ones; 0: default */
-    uint32_t spare;
-    Fragment *waiters;           /* SIGNAL_WAIT signals to be answered at death */
-    struct ProcessHold *holds;   /* told of the end, most recent first; links.h */
+    uint32_t walk;          /* while it ends: how far a table of bonds has been walked */
+    Fragment *waiters;      /* SIGNAL_WAIT signals to be answered at death */
+    struct ProcessHold *holds; /* told of the end, most recent first; links.h */
     uint32_t nholds;
     uint32_t holds_limit;        /* more than these call for dropping the stale ones */
+    BondTable links;             /* by pid of the other end */
+    BondTable watching;          /* monitors of others, by reference */
+    BondTable watched;           /* monitors by others, by reference */
+    Fragment *names;             /* SIGNAL_NAME signals, most recent first */
+    Fragment *raises;            /* ExitMessages to be signalled as ProcessExit, oldest first */
+    Value exit_origin;           /* goes with Process.exit_reason */
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
     size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
@@ -170,19 +202,23 @@ typedef struct Process {
 } Process;
 
 enum {
-    PROCESS_F_TIMER = 1,        /* timer was started for the present wait */
-    PROCESS_F_ASKED = 2,        /* an exit signal has come: its end is no crash */
-    PROCESS_F_EXIT_PENDING = 4, /* exit_reason holds a reason to deliver at the next safepoint */
-    PROCESS_F_KILLED = 8,       /* untrappable */
-    PROCESS_F_TERMINATING = 16, /* ensure: blocks of a termination are running */
-    PROCESS_F_MAIN = 32,        /* its end is reported to the VM (embedder waits for it) */
-    PROCESS_F_RESERVE = 64,     /* StackOverflow was signalled, handlers run in the reserve (M7) */
+    PROCESS_F_TIMER = 1,         /* timer was started for the present wait */
+    PROCESS_F_ASKED = 2,         /* an exit signal has come: its end is no crash */
+    PROCESS_F_EXIT_PENDING = 4,  /* exit_reason holds a reason to deliver at the next safepoint */
+    PROCESS_F_KILLED = 8,        /* untrappable */
+    PROCESS_F_TERMINATING = 16,  /* ensure: blocks of a termination are running */
+    PROCESS_F_MAIN = 32,         /* its end is reported to the VM (embedder waits for it) */
+    PROCESS_F_RESERVE = 64,      /* StackOverflow was signalled, handlers run in the reserve (M7) */
     PROCESS_F_MAIL_COUNTED = 128 /* its queue is long or heavy: ext->mail_bytes is kept */
 };
 
 /* Process.modes */
 enum {
-    PROCESS_MODE_PARENT_WAITS = 1 /* its forker is among ext->waiters */
+    PROCESS_MODE_PARENT_WAITS = 1, /* its forker is among ext->waiters */
+    PROCESS_MODE_TRAPS = 2,        /* exit signals become messages */
+    PROCESS_MODE_RAISES = 4,       /* exits of linked processes become exceptions */
+    PROCESS_MODE_ENDS = 8,  /* under PROCESS_F_EXIT_PENDING: exit_reason is what to end with */
+    PROCESS_MODE_QUIET = 16 /* no crash report: somebody else takes care of that */
 };
 /* Process.mail */
 enum { MAIL_F_CURSORS = 1 /* positions in the private queue are remembered */ };
@@ -217,6 +253,9 @@ typedef struct ActorConfig {
     /* The process dies while ext->dirty is set: whoever made that job must let go of the process.
      * Must be given when ext->dirty is ever used. */
     void (*abandon_dirty)(void *ctx, Process *p);
+    /* A SIGNAL_INFO (taken) has come to p, or cannot be delivered because its receiver is gone
+     * (p is NULL). Must be given when such signals are ever sent. */
+    void (*info)(void *ctx, ActorCtx *cx, Process *p, Fragment *f);
     /* Writes text for an exit reason that is no Symbol, String or number into out (at most n
      * bytes), answers its length. May be NULL. */
     size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);
@@ -335,8 +374,7 @@ bool process_mail_over(ActorCtx *cx, Process *p);
 Value process_take_message(Process *p);
 /* The same with a short message copied into the block; VALUE_NONE and *need_words > 0 when that
  * takes a collection first. */
-Value process_take_message_in(ActorCtx *cx, Process *p, const Value *stack_end,
-                              size_t *need_words);
+Value process_take_message_in(ActorCtx *cx, Process *p, const Value *stack_end, size_t *need_words);
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
@@ -362,6 +400,8 @@ void process_stop_timer(ActorCtx *cx, Process *p);
 
 /* How `pid` ended, when that was reported to p. */
 bool process_result(const Process *p, Value pid, Value *reason, Value *result);
+/* The entry itself, or NULL. Valid until signals are fetched. */
+const ProcessResult *process_result_entry(const Process *p, Value pid);
 /* Asks `pid` to report its end to p. *gone: it is not there any more and will not report (look for
  * a report once more after fetching signals). */
 MUST_CHECK Status process_request_result(ActorCtx *cx, Process *p, Value pid, bool *gone);
@@ -372,6 +412,15 @@ void process_forget_result(Process *p, Value pid);
 Value process_gone_reason(ActorCtx *cx, Process *p, Value pid);
 /* Drops reports about pids for which is_live answers false. */
 void process_prune_results(Process *p, bool (*is_live)(void *arg, Value pid), void *arg);
+
+/* Owner: what it will end with, and that no other process is the origin of that. */
+static inline void process_set_end(Process *p, Value reason, Value result)
+{
+    p->exit_reason = reason;
+    p->exit_result = result;
+    if (p->ext)
+        p->ext->exit_origin = VALUE_NIL;
+}
 
 /* ---- death ---------------------------------------------------------------------------------- */
 

@@ -71,7 +71,7 @@ static bool results_resize(const Env *env, ProcessExt *ext, uint32_t cap)
     if (!table)
         return false;
     for (uint32_t i = 0; i < cap; i++)
-        table[i] = (ProcessResult){VALUE_NIL, VALUE_NIL, VALUE_NIL};
+        table[i] = (ProcessResult){VALUE_NIL, VALUE_NIL, VALUE_NIL, VALUE_NIL};
     ProcessExt old = *ext;
     ext->results = table;
     ext->results_cap = cap;
@@ -105,12 +105,17 @@ static void results_remove(ProcessExt *ext, uint32_t i)
             i = j;
         }
     }
-    ext->results[i] = (ProcessResult){VALUE_NIL, VALUE_NIL, VALUE_NIL};
+    ext->results[i] = (ProcessResult){VALUE_NIL, VALUE_NIL, VALUE_NIL, VALUE_NIL};
+}
+
+const ProcessResult *process_result_entry(const Process *p, Value pid)
+{
+    return p->ext ? results_find(p->ext, pid) : NULL;
 }
 
 bool process_result(const Process *p, Value pid, Value *reason, Value *result)
 {
-    const ProcessResult *entry = p->ext ? results_find(p->ext, pid) : NULL;
+    const ProcessResult *entry = process_result_entry(p, pid);
     if (!entry)
         return false;
     *reason = entry->reason;
@@ -229,6 +234,7 @@ size_t results_receive(ActorCtx *cx, Process *p, Fragment *f)
         }
         entry = results_place(ext, pid);
     }
+    entry->origin = f->body[2];
     if (reason != VALUE_NONE) {
         entry->reason = reason;
         entry->result = f->root;
@@ -255,7 +261,7 @@ Status process_request_result(ActorCtx *cx, Process *p, Value pid, bool *gone)
     if (!other)
         return STATUS_OK;
     Fragment *f;
-    STATUS_FORWARD(signal_new(cx, NULL, VALUE_NIL, SIGNAL_WAIT, 2, &f, NULL));
+    STATUS_FORWARD(signal_new(cx, NULL, VALUE_NIL, SIGNAL_WAIT, SIGNAL_RESULT_EXTRA, &f, NULL));
     f->body[0] = p->pid;
     f->body[1] = pid;
     /* When it is just closing, the refusal comes as a report with #noproc. */
@@ -287,8 +293,10 @@ static Fragment *report_new(ActorCtx *cx, Process *p)
     Fragment *f;
     Value reason = p->exit_reason, culprit;
     if (!value_is_ptr(reason)) {
-        if (signal_new(cx, &p->heap, p->exit_result, SIGNAL_RESULT, 2, &f, &culprit) != STATUS_OK &&
-            signal_new(cx, NULL, VALUE_NIL, SIGNAL_RESULT, 2, &f, &culprit) != STATUS_OK)
+        if (signal_new(cx, &p->heap, p->exit_result, SIGNAL_RESULT, SIGNAL_END_EXTRA, &f,
+                       &culprit) != STATUS_OK &&
+            signal_new(cx, NULL, VALUE_NIL, SIGNAL_RESULT, SIGNAL_END_EXTRA, &f, &culprit) !=
+                STATUS_OK)
             return NULL;
         f->body[1] = reason;
     } else {
@@ -299,10 +307,11 @@ static Fragment *report_new(ActorCtx *cx, Process *p)
             Value words[2];
         } both = {obj_header(CLASS_ARRAY, 2, OBJ_SLOTS, 0), {reason, p->exit_result}};
         Value root = value_ptr(&both);
-        Status status = signal_new(cx, &p->heap, root, SIGNAL_RESULT, 2, &f, &culprit);
+        Status status =
+            signal_new(cx, &p->heap, root, SIGNAL_RESULT, SIGNAL_END_EXTRA, &f, &culprit);
         if (status != STATUS_OK) {
             both.words[1] = VALUE_NIL;
-            status = signal_new(cx, &p->heap, root, SIGNAL_RESULT, 2, &f, &culprit);
+            status = signal_new(cx, &p->heap, root, SIGNAL_RESULT, SIGNAL_END_EXTRA, &f, &culprit);
         }
         if (status != STATUS_OK) {
             p->exit_reason = cx->node->sym_error; /* a reason that cannot leave */
@@ -311,6 +320,7 @@ static Fragment *report_new(ActorCtx *cx, Process *p)
         f->body[1] = VALUE_NONE;
     }
     f->body[0] = p->pid;
+    f->body[2] = process_exit_origin(p);
     process_map_home_tokens(f->body + f->extra, f->body + f->words, HOME_TOKEN_DEAD);
     return f;
 }
@@ -324,9 +334,7 @@ static void report_push(ActorCtx *cx, Value to, Fragment *f)
         fragment_free(&cx->heap, f);
 }
 
-/* One report to send away. While p ends, resume.c keeps one to copy; `last`: it need not stay. NULL
- * when reason and result are immediates (then none is needed), or for lack of memory. */
-static Fragment *report_take(ActorCtx *cx, Process *p, bool last, int32_t *left)
+Fragment *report_take(ActorCtx *cx, Process *p, bool last, int32_t *left)
 {
     if (!value_is_ptr(p->exit_reason) && !value_is_ptr(p->exit_result))
         return NULL;
@@ -362,6 +370,7 @@ static void answer(ActorCtx *cx, Process *p, Fragment *wait, bool last, int32_t 
     wait->kind = SIGNAL_RESULT;
     wait->body[0] = p->pid;
     wait->body[1] = value_is_ptr(p->exit_reason) ? cx->node->sym_error : p->exit_reason;
+    wait->body[2] = process_exit_origin(p);
     wait->root = value_is_ptr(p->exit_result) ? VALUE_NIL : p->exit_result;
     report_push(cx, waiter, wait);
 }
@@ -397,10 +406,12 @@ bool results_report(ActorCtx *cx, Process *p, int32_t *left)
         return true;
     Fragment *f = report_take(cx, p, true, left);
     if (!f) {
-        if (signal_new(cx, NULL, VALUE_NIL, SIGNAL_RESULT, 2, &f, NULL) != STATUS_OK)
+        if (signal_new(cx, NULL, VALUE_NIL, SIGNAL_RESULT, SIGNAL_RESULT_EXTRA, &f, NULL) !=
+            STATUS_OK)
             return true; /* without memory for it the forker gets what a stranger would */
         f->body[0] = p->pid;
         f->body[1] = value_is_ptr(p->exit_reason) ? cx->node->sym_error : p->exit_reason;
+        f->body[2] = process_exit_origin(p);
         f->root = value_is_ptr(p->exit_result) ? VALUE_NIL : p->exit_result;
     }
     report_push(cx, p->parent, f);

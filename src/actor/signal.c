@@ -7,6 +7,7 @@
  *
  * Threads: senders inside an epoch section; process_fetch_signals by the owner. */
 #include "actor_int.h"
+#include "inbox.h"
 
 /* Signals sorted even when the slice is used up, so that each call makes progress. */
 #define FETCH_MIN 64
@@ -93,51 +94,206 @@ Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bo
     Fragment *f;
     Value culprit;
     STATUS_FORWARD(signal_new(cx, from ? &from->heap : NULL, kill ? cx->node->sym_killed : reason,
-                              SIGNAL_EXIT, 1, &f, &culprit));
+                              SIGNAL_EXIT, SIGNAL_END_EXTRA, &f, &culprit));
     detach_closures(f);
     f->body[0] = from ? from->pid : VALUE_NIL;
     f->info = kill ? SIGNAL_EXIT_KILL : SIGNAL_EXIT_TRAPPABLE;
     return process_push(cx, receiver, f, false) ? STATUS_OK : STATUS_NO_PROCESS;
 }
 
-void signal_refuse(ActorCtx *cx, Fragment *f)
+bool signal_to(ActorCtx *cx, Value to, Fragment *f)
 {
-    if (f->kind != SIGNAL_WAIT) {
-        fragment_free(&cx->heap, f);
-        return;
-    }
+    Process *p = process_of_pid(cx->node, to);
+    if (p)
+        return process_push(cx, p, f, false);
+    signal_refuse(cx, f);
+    return false;
+}
+
+/* ---- signals that nobody receives ----------------------------------------------------------- */
+
+static void refuse_wait(ActorCtx *cx, Fragment *f)
+{
     Value waiter = f->body[0];
     f->kind = SIGNAL_RESULT;
     f->body[0] = f->body[1]; /* the process that was asked for */
     f->body[1] = cx->node->sym_noproc;
-    Process *p = process_of_pid(cx->node, waiter);
-    /* Depth: a RESULT that is refused is freed. */
-    if (p)
-        process_push(cx, p, f, false);
+    f->body[2] = VALUE_NIL;
+    signal_to(cx, waiter, f);
+}
+
+/* The signal becomes the answer: its receiver is gone. */
+static void refuse_bond(ActorCtx *cx, Fragment *f, SignalKind kind)
+{
+    Value other = f->body[0], reference = f->body[2];
+    bool link = kind == SIGNAL_LINK_EXIT;
+    signal_end_message(f, link ? CLASS_EXIT_MESSAGE : CLASS_DOWN_MESSAGE, f->body[1],
+                       link ? cx->node->sym_exit : cx->node->sym_down, cx->node->sym_noproc,
+                       VALUE_NIL);
+    if (!link)
+        obj_of(f->root)->words[END_REFERENCE] = reference;
+    f->kind = (uint8_t)kind;
+    signal_to(cx, other, f);
+}
+
+static void refuse_unlink(ActorCtx *cx, Fragment *f)
+{
+    Value other = f->body[0];
+    f->kind = SIGNAL_UNLINK_ACK;
+    f->body[0] = f->body[1];
+    f->body[1] = other;
+    signal_to(cx, other, f);
+}
+
+static void refuse_request(ActorCtx *cx, Fragment *f)
+{
+    Value other = f->body[0];
+    if (f->info != REQUEST_LINK) {
+        fragment_free(&cx->heap, f);
+        return;
+    }
+    /* D11: who should have been linked to the dead gets its exit, as from a link */
+    f->kind = SIGNAL_EXIT;
+    f->info = SIGNAL_EXIT_TRAPPABLE;
+    f->root = cx->node->sym_noproc;
+    f->body[0] = f->body[1];
+    signal_to(cx, other, f);
+}
+
+/* Depth: what comes out of here is itself refused by being freed. */
+void signal_refuse(ActorCtx *cx, Fragment *f)
+{
+    const ActorConfig *config = &cx->node->config;
+    switch ((SignalKind)f->kind) {
+    case SIGNAL_WAIT: refuse_wait(cx, f); return;
+    case SIGNAL_LINK: refuse_bond(cx, f, SIGNAL_LINK_EXIT); return;
+    case SIGNAL_MONITOR: refuse_bond(cx, f, SIGNAL_DOWN); return;
+    case SIGNAL_UNLINK: refuse_unlink(cx, f); return;
+    case SIGNAL_REQUEST: refuse_request(cx, f); return;
+    case SIGNAL_NAME: names_refuse(cx, f); return;
+    case SIGNAL_INFO: config->info(config->ctx, cx, NULL, f); return;
+    default: fragment_free(&cx->heap, f);
+    }
+}
+
+/* ---- messages about an end ------------------------------------------------------------------ */
+
+void signal_end_message(Fragment *f, uint32_t cls, Value sender, Value selector, Value reason,
+                        Value origin)
+{
+    Object *message = (Object *)f->body;
+    message->header = obj_header(cls, END_SLOTS, OBJ_SLOTS, 0);
+    message->words[MESSAGE_SENDER] = sender;
+    message->words[MESSAGE_SELECTOR] = selector;
+    message->words[MESSAGE_PAYLOAD] = VALUE_NIL; /* the library computes it when it is asked for */
+    message->words[END_REASON] = reason;
+    message->words[END_RESULT] = VALUE_NIL;
+    message->words[END_ORIGIN] = origin;
+    message->words[END_REFERENCE] = VALUE_NIL;
+    f->root = value_ptr(message);
+    f->extra = 0; /* the words are an object like the others now */
+}
+
+Fragment *signal_of_end(ActorCtx *cx, Process *p, Fragment *own, uint32_t cls, Value selector,
+                        int32_t *left)
+{
+    Value reason = p->exit_reason, result = p->exit_result;
+    Fragment *f = report_take(cx, p, false, left);
+    if (f) {
+        /* as results_receive takes it apart */
+        Object *both = f->body[1] == VALUE_NONE ? obj_of(f->root) : NULL;
+        reason = both ? both->words[0] : f->body[1];
+        result = both ? both->words[1] : f->root;
+        fragment_free(&cx->heap, own);
+    } else {
+        f = own;
+        reason = value_is_ptr(reason) ? cx->node->sym_error : reason;
+        result = value_is_ptr(result) ? VALUE_NIL : result;
+    }
+    signal_end_message(f, cls, p->pid, selector, reason, process_exit_origin(p));
+    obj_of(f->root)->words[END_RESULT] = result;
+    return f;
+}
+
+uint64_t signal_number(ActorCtx *cx) { return (actor_new_reference(cx) & VALUE_PAYLOAD_MASK) + 1; }
+
+/* ---- receiving ------------------------------------------------------------------------------ */
+
+/* Its exit is due at the next safepoint. `f` (taken) holds the reason. */
+static void end_by(ActorCtx *cx, Process *p, Value reason, Value origin, Fragment *f)
+{
+    p->flags |= (uint8_t)(PROCESS_F_ASKED | PROCESS_F_EXIT_PENDING);
+    p->modes |= PROCESS_MODE_ENDS;
+    p->exit_result = VALUE_NIL;
+    p->exit_reason = reason;
+    if (p->ext)
+        p->ext->exit_origin = origin;
+    if (value_is_ptr(reason))
+        (void)heap_adopt(&p->heap, f);
     else
         fragment_free(&cx->heap, f);
 }
 
-/* ---- receiving ------------------------------------------------------------------------------ */
+/* The first reason stays. */
+static bool is_ending(const Process *p)
+{
+    return (p->modes & PROCESS_MODE_ENDS) != 0 || (p->flags & PROCESS_F_TERMINATING) != 0;
+}
 
-/* The first reason stays, but nothing holds up a kill. */
+void signal_out_of_memory(ActorCtx *cx, Process *p)
+{
+    if (p->flags & PROCESS_F_KILLED)
+        return;
+    p->flags |= (uint8_t)(PROCESS_F_EXIT_PENDING | PROCESS_F_KILLED);
+    p->modes |= PROCESS_MODE_ENDS;
+    p->exit_result = VALUE_NIL;
+    p->exit_reason = cx->node->sym_no_memory;
+}
+
+/* Nothing holds up a kill. */
+static void receive_kill(ActorCtx *cx, Process *p, Fragment *f)
+{
+    p->flags |= PROCESS_F_KILLED;
+    end_by(cx, p, cx->node->sym_killed, VALUE_NIL, f);
+}
+
 static void receive_exit(ActorCtx *cx, Process *p, Fragment *f)
 {
-    bool kill = f->info == SIGNAL_EXIT_KILL;
-    bool pending = (p->flags & (PROCESS_F_EXIT_PENDING | PROCESS_F_TERMINATING)) != 0;
-    /* As in Erlang: somebody else's normal end is no reason to end. */
-    bool normal = f->root == cx->node->sym_normal && f->body[0] != p->pid;
-    if (!kill && (pending || normal)) {
+    const ActorNode *node = cx->node;
+    Value sender = f->body[0], reason = f->root;
+    if (f->info == SIGNAL_EXIT_KILL) {
+        receive_kill(cx, p, f);
+    } else if ((p->modes & PROCESS_MODE_TRAPS) && reason != node->sym_interrupt) {
+        signal_end_message(f, CLASS_EXIT_MESSAGE, sender, node->sym_exit, reason, VALUE_NIL);
+        f->kind = SIGNAL_MESSAGE;
+        inbox_append(cx, p, f);
+    } else if (is_ending(p) || (reason == node->sym_normal && sender != p->pid)) {
+        /* As in Erlang: somebody else's normal end is no reason to end. */
         fragment_free(&cx->heap, f);
-        return;
+    } else {
+        end_by(cx, p, reason, VALUE_NIL, f);
     }
-    p->flags |= (uint8_t)(PROCESS_F_ASKED | PROCESS_F_EXIT_PENDING | (kill ? PROCESS_F_KILLED : 0));
-    p->exit_result = VALUE_NIL;
-    p->exit_reason = f->root;
-    if (value_is_ptr(f->root))
-        p->exit_reason = heap_adopt(&p->heap, f);
-    else
+}
+
+void signal_exit_by_link(ActorCtx *cx, Process *p, Fragment *f)
+{
+    const Value *slots = obj_of(f->root)->words;
+    Value reason = slots[END_REASON], origin = slots[END_ORIGIN];
+    if (p->modes & PROCESS_MODE_TRAPS) {
+        f->kind = SIGNAL_MESSAGE;
+        inbox_append(cx, p, f);
+    } else if (is_ending(p) || reason == cx->node->sym_normal) {
         fragment_free(&cx->heap, f);
+    } else if (p->modes & PROCESS_MODE_RAISES) {
+        Fragment **end = &p->ext->raises;
+        while (*end)
+            end = &(*end)->next;
+        f->next = NULL;
+        *end = f;
+        p->flags |= PROCESS_F_EXIT_PENDING;
+    } else {
+        end_by(cx, p, reason, origin == VALUE_NIL ? slots[MESSAGE_SENDER] : origin, f);
+    }
 }
 
 static void receive_wait(ActorCtx *cx, Process *p, Fragment *f)
@@ -161,6 +317,20 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
     case SIGNAL_MESSAGE: inbox_append(cx, p, f); return 0;
     case SIGNAL_EXIT: receive_exit(cx, p, f); return 0;
     case SIGNAL_WAIT: receive_wait(cx, p, f); return 0;
+    case SIGNAL_LINK: links_receive_link(cx, p, f); return 1;
+    case SIGNAL_LINK_EXIT: links_receive_exit(cx, p, f); return 1;
+    case SIGNAL_UNLINK: links_receive_unlink(cx, p, f); return 1;
+    case SIGNAL_UNLINK_ACK: links_receive_ack(cx, p, f); return 1;
+    case SIGNAL_MONITOR: monitors_receive(cx, p, f); return 1;
+    case SIGNAL_DEMONITOR: monitors_receive_demonitor(cx, p, f); return 1;
+    case SIGNAL_DOWN: monitors_receive_down(cx, p, f); return 1;
+    case SIGNAL_REQUEST: links_receive_request(cx, p, f); return 2;
+    case SIGNAL_NAME: names_receive(cx, p, f); return 1;
+    case SIGNAL_INFO: {
+        const ActorConfig *config = &cx->node->config;
+        config->info(config->ctx, cx, p, f);
+        return 4;
+    }
     case SIGNAL_RESULT: {
         size_t words = results_receive(cx, p, f) / 32;
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;

@@ -309,6 +309,10 @@ static Status node_symbols(ActorNode *node)
     STATUS_FORWARD(node_intern(node, "shutdown", &node->sym_shutdown));
     STATUS_FORWARD(node_intern(node, "killed", &node->sym_killed));
     STATUS_FORWARD(node_intern(node, "noproc", &node->sym_noproc));
+    STATUS_FORWARD(node_intern(node, "noMemory", &node->sym_no_memory));
+    STATUS_FORWARD(node_intern(node, "exit", &node->sym_exit));
+    STATUS_FORWARD(node_intern(node, "processDown:", &node->sym_down));
+    STATUS_FORWARD(node_intern(node, "_interrupt", &node->sym_interrupt));
     return node_intern(node, "error", &node->sym_error);
 }
 

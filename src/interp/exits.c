@@ -91,6 +91,66 @@ static bool has_unwind_frames(Process *p)
     return false;
 }
 
+/* Pushes a call of a class method of Process above everything live; an interrupted call is
+ * abandoned, its arguments stay below. False: the process ends for lack of memory. */
+static bool push_call(VmLocal *l, Process *p, Code *method, Value argument)
+{
+    int32_t reds = 0;
+    size_t live = p->live;
+    p->resume.root = argument; /* a root while the heap may be collected */
+    if (!interp_collect(l, p, 0, live, 16, &reds)) {
+        return false;
+    }
+    Value *nb = p->heap.lo + p->window + live;
+    nb[0] = value_class(CLASS_PROCESS);
+    nb[1] = p->resume.root;
+    p->resume.root = VALUE_NIL;
+    p->live = (uint32_t)(live + 1 + method->nargs);
+    p->pending = method;
+    p->pending_base = (uint16_t)live;
+    p->pending_argc = method->nargs;
+    return true;
+}
+
+/* What the process was about to do is given up. */
+static void abandon_call(VmLocal *l, Process *p)
+{
+    interp_abandon_dirty(p);
+    process_stop_waiting(&l->actor, p);
+    p->pending = NULL;
+    interp_clear_resume(p);
+}
+
+/* A shell's Ctrl-C is no end: it becomes an exception where the process stands. */
+static bool deliver_interrupt(VmLocal *l, Process *p)
+{
+    Code *method = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_INTERRUPT);
+    if (!method) {
+        return false;
+    }
+    p->modes &= (uint8_t)~PROCESS_MODE_ENDS;
+    p->exit_reason = VALUE_NIL;
+    abandon_call(l, p);
+    return push_call(l, p, method, VALUE_NIL);
+}
+
+/* Exits of linked processes, for one that asked for exceptions: one now, the others at the next
+ * safepoints. */
+static bool deliver_raise(VmLocal *l, Process *p)
+{
+    Fragment *f = p->ext ? p->ext->raises : NULL;
+    Code *method = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_RAISE_EXIT);
+    if (!f || !method) {
+        return true;
+    }
+    p->ext->raises = f->next;
+    if (p->ext->raises) {
+        p->flags |= PROCESS_F_EXIT_PENDING;
+    }
+    abandon_call(l, p);
+    return push_call(l, p, method, heap_adopt(&p->heap, f));
+}
+
 bool interp_deliver_exit(VmLocal *l, Process *p)
 {
 #ifdef MAGGIE_MUTANT_EXITS_LOST
@@ -99,50 +159,26 @@ bool interp_deliver_exit(VmLocal *l, Process *p)
         return true;
     }
 #endif
+    p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
     if (p->flags & PROCESS_F_KILLED) {
-        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
         return false;
     }
     if (p->flags & PROCESS_F_TERMINATING) {
-        p->flags &=
-            (uint8_t)~PROCESS_F_EXIT_PENDING; /* already on its way; the first reason stays */
+        return true; /* already on its way; the first reason stays */
+    }
+    if (!(p->modes & PROCESS_MODE_ENDS)) {
+        return deliver_raise(l, p);
+    }
+    if (p->exit_reason == value_symbol(SYM_INTERRUPT) && deliver_interrupt(l, p)) {
         return true;
     }
-    /* #_interrupt (a shell's Ctrl-C) is no end: it becomes an exception where the process stands */
-    bool interrupt = p->exit_reason == value_symbol(SYM_INTERRUPT);
-    Code *terminate = NULL;
-    if (interrupt) {
-        terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_INTERRUPT);
-    }
-    if (!terminate) {
-        interrupt = false;
-        terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_TERMINATE);
-    }
-    if (!terminate || (!interrupt && (!has_unwind_frames(p) || !exit_timer_start(l, p)))) {
-        p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
+    Code *terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_TERMINATE);
+    if (!terminate || !has_unwind_frames(p) || !exit_timer_start(l, p)) {
         return false;
     }
-    int32_t reds = 0;
-    size_t live = p->live;
-    interp_abandon_dirty(p);
-    process_stop_waiting(&l->actor, p);
-    p->pending = NULL; /* an interrupted call is abandoned: its arguments stay below `live` */
-    interp_clear_resume(p);
-    if (!interp_collect(l, p, 0, live, 16, &reds)) {
+    abandon_call(l, p);
+    if (!push_call(l, p, terminate, p->exit_reason)) {
         return false;
-    }
-    Value *nb = p->heap.lo + p->window + live;
-    nb[0] = value_class(CLASS_PROCESS);
-    nb[1] = p->exit_reason;
-    p->live = (uint32_t)live + 2;
-    p->pending = terminate;
-    p->pending_base = (uint16_t)live;
-    p->pending_argc = interrupt ? 0 : 1;
-    p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
-    if (interrupt) {
-        p->live--;
-        p->exit_reason = VALUE_NIL;
-        return true;
     }
     p->flags |= PROCESS_F_TERMINATING;
     return true;

@@ -962,8 +962,7 @@ do_return : {
     pc = (const Instr *)(uintptr_t)record[1];
     code = frame_caller_code(link);
     if (UNLIKELY(!code)) {
-        p->exit_result = v;
-        p->exit_reason = value_symbol(SYM_NORMAL);
+        process_set_end(p, value_symbol(SYM_NORMAL), v);
         goto ended;
     }
     R -= frame_delta(link);

@@ -136,8 +136,11 @@ PrimStatus prim_process_sleep(PrimCall *c)
 
 PrimStatus prim_process_exit_now(PrimCall *c)
 {
-    c->process->exit_reason = c->args[1];
-    c->process->exit_result = c->args[2];
+    Process *p = c->process;
+    /* the end of an exit signal that unwound; of anything else, there is no origin */
+    if (p->exit_reason != c->args[1] || !(p->flags & PROCESS_F_TERMINATING))
+        process_set_end(p, c->args[1], c->args[2]);
+    p->exit_result = c->args[2];
     return PRIM_EXIT;
 }
 

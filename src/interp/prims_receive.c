@@ -15,8 +15,6 @@
 
 /* Slots of a Receive. */
 enum { RECEIVE_KEYS, RECEIVE_GUARDS, RECEIVE_HANDLERS, RECEIVE_MESSAGE, RECEIVE_SLOTS };
-/* Slots of a MailboxMessage. */
-enum { MESSAGE_SENDER, MESSAGE_SELECTOR, MESSAGE_PAYLOAD };
 
 /* What a primitive keeps in resume while it waits. */
 #define RESUME_TIMER(c) ((c)->resume->a)  /* the process's timer has been started */

@@ -51,8 +51,7 @@ void interp_end_for(Process *p, Status status)
                       : status == STATUS_HEAP_LIMIT ? SYM_HEAP_LIMIT
                       : status == STATUS_BAD_CODE   ? SYM_BAD_CODE
                                                     : SYM_NO_MEMORY;
-    p->exit_reason = value_symbol(symbol);
-    p->exit_result = VALUE_NIL;
+    process_set_end(p, value_symbol(symbol), VALUE_NIL);
 }
 
 bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
