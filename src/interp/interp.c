@@ -83,6 +83,17 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         pc++;                                                                                      \
         goto *dispatch[(uint8_t)ins];                                                              \
     } while (0)
+/* A comparison and the JMPF behind it: each way has its own dispatch, so that its target is
+ * predicted by itself. */
+#define BRANCH(CONDITION, WORDS)                                                                   \
+    do {                                                                                           \
+        if (CONDITION) {                                                                           \
+            pc += (WORDS);                                                                         \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        pc += (ptrdiff_t)instr_jump(pc[(WORDS) - 1]) + (WORDS);                                    \
+        NEXT;                                                                                      \
+    } while (0)
 /* The same instruction again, after a collection. */
 #define AGAIN goto *dispatch[(uint8_t)ins]
 #define COMMIT()                                                                                   \
@@ -192,8 +203,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
             goto no_pair;                                                                          \
         }                                                                                          \
-        pc += (x OPERATOR y) ? 2 : 2 + instr_jump(pc[1]);                                          \
-        NEXT;                                                                                      \
+        BRANCH(x OPERATOR y, 2);                                                                   \
     }
 #define FLOAT_COMPARE_CASE(NAME, OPERATOR)                                                         \
     L_##NAME##JF:                                                                                  \
@@ -204,8 +214,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         if (UNLIKELY(__builtin_isunordered(x, y))) {                                               \
             goto no_floats;                                                                        \
         }                                                                                          \
-        pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
-        NEXT;                                                                                      \
+        BRANCH(x OPERATOR y, 1);                                                                   \
     }
 #define ARITHK_CASE(NAME, INT_EXPR, FLOAT_EXPR)                                                    \
     L_##NAME:                                                                                      \
@@ -251,9 +260,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         Value a = R[bc & 0xFF], b = R[bc >> 8];                                                    \
-        if ((a & b) >= int_tag) {                                                                  \
-            pc += (a OPERATOR b) ? 1 : 1 + instr_jump(*pc);                                        \
-            NEXT;                                                                                  \
+        if (LIKELY((a & b) >= int_tag)) {                                                          \
+            BRANCH(a OPERATOR b, 1);                                                               \
         }                                                                                          \
         double x = number_double(float_decode(a));                                                 \
         double y = number_double(float_decode(b));                                                 \
@@ -266,8 +274,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         } else {                                                                                   \
             quicken(pc, ins, OP_##NAME##JF);                                                       \
         }                                                                                          \
-        pc += (x OPERATOR y) ? 1 : 1 + instr_jump(*pc);                                            \
-        NEXT;                                                                                      \
+        BRANCH(x OPERATOR y, 1);                                                                   \
     }                                                                                              \
     L_##NAME##K:                                                                                   \
     {                                                                                              \
@@ -286,12 +293,10 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     {                                                                                              \
         Value a = R[B];                                                                            \
         if (LIKELY(a >= int_tag)) {                                                                \
-            pc += (a OPERATOR value_int(CK)) ? 1 : 1 + instr_jump(*pc);                            \
-            NEXT;                                                                                  \
+            BRANCH(a OPERATOR value_int(CK), 1);                                                   \
         }                                                                                          \
         if (value_is_float(a)) {                                                                   \
-            pc += (value_as_float(a) OPERATOR(double) CK) ? 1 : 1 + instr_jump(*pc);               \
-            NEXT;                                                                                  \
+            BRANCH(value_as_float(a) OPERATOR(double) CK, 1);                                      \
         }                                                                                          \
         SLOW_CONSTANT();                                                                           \
     }
@@ -313,8 +318,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         if (UNLIKELY(value_is_ptr(a))) {                                                           \
             SLOW_BINARY();                                                                         \
         }                                                                                          \
-        pc += (words_equal(a, b) != NEGATE) ? 1 : 1 + instr_jump(*pc);                             \
-        NEXT;                                                                                      \
+        BRANCH(words_equal(a, b) != NEGATE, 1);                                                    \
     }                                                                                              \
     L_##NAME##K:                                                                                   \
     {                                                                                              \
@@ -331,8 +335,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         if (UNLIKELY(value_is_ptr(a))) {                                                           \
             SLOW_CONSTANT();                                                                       \
         }                                                                                          \
-        pc += ((a == value_int(CK)) != NEGATE) ? 1 : 1 + instr_jump(*pc);                          \
-        NEXT;                                                                                      \
+        BRANCH((a == value_int(CK)) != NEGATE, 1);                                                 \
     }
 /* Unary tests that only a redefinition (non-pristine) could make a send. */
 #define TEST_CASE(NAME, EXPR)                                                                      \
@@ -345,8 +348,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     L_##NAME##J:                                                                                   \
     {                                                                                              \
         Value a = R[B];                                                                            \
-        pc += (EXPR) ? 1 : 1 + instr_jump(*pc);                                                    \
-        NEXT;                                                                                      \
+        BRANCH(EXPR, 1);                                                                           \
     }
 
 static inline bool words_equal(Value a, Value b)
@@ -685,11 +687,12 @@ L_LOOP:
 L_FORLOOP : {
     Value next = R[A] + (uint64_t)(int64_t)CK;
     Value limit = R[A + 1];
-    R[A] = next >= VALUE_INT_TAG ? next : limit;
-    /* an overflow wraps below the tag: neither comparison can then hold */
-    if (UNLIKELY(next < VALUE_INT_TAG || (CK > 0 ? next > limit : next < limit))) {
+    /* an overflow wraps below the tag: less than any limit, or more than any once that is off */
+    if (UNLIKELY(CK > 0 ? next - int_tag > limit - int_tag : next < limit)) {
+        R[A] = next >= int_tag ? next : limit;
         NEXT;
     }
+    R[A] = next;
     pc += instr_jump(ins);
     if (UNLIKELY(--reds < 0)) {
         p->live = B;
@@ -800,10 +803,18 @@ send:
             goto not_understood;
         }
     }
+    if (LIKELY(m->entry == ENTRY_BYTECODE)) {
+        goto enter_bytecode;
+    }
+    if (m->entry == ENTRY_GETTER) { /* as in enter_special, without its detour */
+        R[A] = obj_of(nb[0])->words[m->getter_slot];
+        NEXT;
+    }
 enter:
     if (UNLIKELY(m->entry != ENTRY_BYTECODE)) {
         goto enter_special;
     }
+enter_bytecode:
     if (UNLIKELY(nb + m->nregs + HEAP_STACK_RED_ZONE > p->heap.hp)) {
         goto grow_stack;
     }
@@ -1211,8 +1222,7 @@ L_NOTSAME:
     R[A] = value_bool(R[B] != R[C]);
     NEXT;
 L_SAMEJ:
-    pc += R[B] == R[C] ? 1 : 1 + instr_jump(*pc);
-    NEXT;
+    BRANCH(R[B] == R[C], 1);
 
     /* ---- primitives ---- */
 call_primitive : {
