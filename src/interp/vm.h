@@ -194,7 +194,7 @@ typedef struct Domain {
                                                     X(VALUE4, "value:value:value:value:")          \
                                                         X(NEW, "new") X(PERFORM, "perform:")       \
                                                             X(INTERRUPT, "_interrupt")             \
-                                                                X(TIMEOUT, "timeout")                 \
+                                                                X(TIMEOUT, "timeout")             \
                                                                 X(RAISE_EXIT, "_raiseExit:")
 enum {
     SYM_NONE_ = 0,
