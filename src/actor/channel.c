@@ -249,7 +249,7 @@ static void channel_destroy(HeapEnv *henv, OffHeap *object)
 }
 
 const WaitableType channel_type = {
-    .offheap = {.name = "channel", .destroy = channel_destroy},
+    .offheap = {.name = "channel", .destroy = channel_destroy, .waitable = true},
     .serve = channel_serve,
     .give_back = channel_give_back,
     .describe = channel_describe,

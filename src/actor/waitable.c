@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "actor_int.h"
+#include "hash.h"
 #include "rng.h"
 
 enum { CLAIM_OPEN, CLAIM_CANCELLED, CLAIM_FIRST_CASE };
@@ -83,6 +84,7 @@ void waitable_init(ActorCtx *cx, Waitable *w, const WaitableType *type)
     w->head.refs = 1;
     w->head.type = &type->offheap;
     w->number = next_number(cx);
+    w->head.hash = (uint32_t)(hash_mix64(w->number) >> 34);
 }
 
 /* ---- queues, under the object's lock -------------------------------------------------------- */

@@ -105,7 +105,7 @@ typedef struct WaitWakes {
 } WaitWakes;
 
 struct WaitableType {
-    OffHeapType offheap; /* first; destroy frees the object */
+    OffHeapType offheap; /* first; destroy frees the object; `waitable` is set */
     /* Under the lock, by the owner of the node, which is not queued: serves its case if that is
      * possible now. True: item and outcome are set (a GIVE's item is taken: NULL). Partners it
      * completed are added to *wakes, at most WAIT_WAKES in all. */
@@ -134,6 +134,15 @@ static inline Waitable *waitable_of(Value v, const WaitableType *type)
         return NULL;
     OffHeap *head = (OffHeap *)(uintptr_t)obj_of(v)->words[0];
     return head->type == &type->offheap ? (Waitable *)(void *)head : NULL;
+}
+
+/* The Waitable of a handle value, of whatever type, or NULL. */
+static inline Waitable *waitable_any(Value v)
+{
+    if (!value_is_kind(v, OBJ_HANDLE))
+        return NULL;
+    OffHeap *head = (OffHeap *)(uintptr_t)obj_of(v)->words[0];
+    return head->type->waitable ? (Waitable *)(void *)head : NULL;
 }
 
 /* Under the lock: takes nodes of a queue in order of arrival until one's set could be claimed.

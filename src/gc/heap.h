@@ -51,12 +51,14 @@ struct Fragment;
  * first. Each HANDLE object owns one count. */
 typedef struct OffHeap {
     uint32_t refs; /* atomic */
+    uint32_t hash; /* of its handles; below 2^30 */
     const struct OffHeapType *type;
 } OffHeap;
 typedef struct OffHeapType {
     const char *name;
     /* The last count is gone. Any thread. */
     void (*destroy)(struct HeapEnv *env, OffHeap *object);
+    bool waitable; /* the actor folder's: the type is a WaitableType */
 } OffHeapType;
 
 void offheap_retain(OffHeap *object);

@@ -122,6 +122,19 @@ static inline bool value_is_kind(Value v, ObjKind kind)
     return value_is_ptr(v) && obj_kind(obj_of(v)) == kind;
 }
 
+/* Are two different pointers handles to one object? Handles are equal, and the same (==), when what
+ * they stand for is. */
+static inline bool handles_same(Value a, Value b)
+{
+    return value_is_kind(a, OBJ_HANDLE) && value_is_kind(b, OBJ_HANDLE) &&
+           obj_of(a)->words[0] == obj_of(b)->words[0];
+}
+/* `==` of the language. */
+static inline bool value_same(Value a, Value b)
+{
+    return a == b || __builtin_expect((a | b) >> VALUE_TAG_SHIFT == 0 && handles_same(a, b), 0);
+}
+
 /* STRING: short strings, at most STR_INLINE_MAX bytes. Equal counts mean ASCII. */
 #define STR_INLINE_MAX 256
 static inline uint32_t str_inline_bytes(const Object *o) { return (uint32_t)o->words[0]; }

@@ -1216,13 +1216,13 @@ L_AT:
     }
     SLOW_BINARY();
 L_SAME:
-    R[A] = value_bool(R[B] == R[C]);
+    R[A] = value_bool(value_same(R[B], R[C]));
     NEXT;
 L_NOTSAME:
-    R[A] = value_bool(R[B] != R[C]);
+    R[A] = value_bool(!value_same(R[B], R[C]));
     NEXT;
 L_SAMEJ:
-    BRANCH(R[B] == R[C], 1);
+    BRANCH(value_same(R[B], R[C]), 1);
 
     /* ---- primitives ---- */
 call_primitive : {

@@ -21,6 +21,7 @@
 #endif
 #include "prims_receive.def"
 #include "prims_timer.def"
+#include "prims_channel.def"
 #if __has_include("prims_system.def")
 #include "prims_system.def"
 #endif

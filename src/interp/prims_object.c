@@ -10,18 +10,23 @@
 
 PrimStatus prim_object_same(PrimCall *c)
 {
-    return prim_ok(c, value_bool(c->args[0] == c->args[1]));
+    return prim_ok(c, value_bool(value_same(c->args[0], c->args[1])));
 }
 
 PrimStatus prim_object_not_same(PrimCall *c)
 {
-    return prim_ok(c, value_bool(c->args[0] != c->args[1]));
+    return prim_ok(c, value_bool(!value_same(c->args[0], c->args[1])));
 }
 
-/* By identity: the value itself for immediates, a number of its own for each object. */
+/* By identity: the value itself for immediates, a number of its own for each object; handles have
+ * that of what they stand for. */
 PrimStatus prim_object_identity_hash(PrimCall *c)
 {
     Value v = c->args[0];
+    if (value_is_kind(v, OBJ_HANDLE)) {
+        const OffHeap *object = (const OffHeap *)(uintptr_t)obj_of(v)->words[0];
+        return prim_ok(c, value_int(object->hash));
+    }
     if (value_is_ptr(v)) {
         return prim_ok(c, value_int(heap_identity_hash(c->heap, obj_of(v))));
     }

@@ -383,7 +383,7 @@ static void counted_destroy(HeapEnv *henv, OffHeap *object)
     ++*c->destroyed;
     free(c);
 }
-static const OffHeapType counted_type = {"counted", counted_destroy};
+static const OffHeapType counted_type = {.name = "counted", .destroy = counted_destroy};
 
 static Counted *counted_new(int *destroyed)
 {
