@@ -211,6 +211,8 @@ void wait_ready(WaitSet *set, unsigned i) { set->nodes[i].flags |= WAIT_NODE_REA
 
 WaitNode *wait_node(WaitSet *set, unsigned i) { return &set->nodes[i]; }
 
+Process *wait_process(WaitNode *node) { return set_of(node)->process; }
+
 unsigned wait_count(const WaitSet *set) { return set->count; }
 
 /* Moves order[at] down a heap of the first n, greatest address on top. */

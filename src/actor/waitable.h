@@ -185,6 +185,8 @@ bool wait_cancel(WaitSet *set);
  * NULL when it takes it. */
 WaitNode *wait_node(WaitSet *set, unsigned i);
 unsigned wait_count(const WaitSet *set);
+/* Whose set a node belongs to. */
+Process *wait_process(WaitNode *node);
 /* Leaves all queues, frees the set with the items still in it. */
 void wait_end(ActorCtx *cx, WaitSet *set);
 /* The same for a process that will not look at what it was given: it is given back. */

@@ -31,8 +31,8 @@ static Status fork_fill(ActorCtx *cx, Heap *source, Process *child, Value block,
     return STATUS_OK;
 }
 
-Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
-                   TaskPrio priority, Value *pid) {
+Status interp_make_child(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
+                         Domain *domain, TaskPrio priority, Process **out) {
     ActorCtx *cx = &l->actor;
     Process *child;
     STATUS_FORWARD(process_new(cx, p->pid, &child));
@@ -46,7 +46,21 @@ Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg
 #endif
     child->domain = domain;
     child->priority = (uint8_t)priority;
+    *out = child;
+    return STATUS_OK;
+}
+
+void interp_drop_child(VmLocal *l, Process *child) {
+    assert(!child->ext);
+    heap_destroy(&child->heap, &l->actor.heap);
+    process_abandon(&l->actor, child);
+}
+
+Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
+                   TaskPrio priority, Value *pid) {
+    Process *child;
+    STATUS_FORWARD(interp_make_child(l, p, block, argc, arg, domain, priority, &child));
     *pid = child->pid;
-    process_start(cx, child, false);
+    process_start(&l->actor, child, false);
     return STATUS_OK;
 }

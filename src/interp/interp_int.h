@@ -69,6 +69,10 @@ void interp_fill_message(Object *memory, uint32_t selector, const Value *window,
  * with argc (0 or 1) arguments. l->actor.copied_words is what the copy took. */
 Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
                    TaskPrio priority, Value *pid) MUST_CHECK;
+/* The same, not yet started: process_start or interp_drop_child comes next. */
+Status interp_make_child(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
+                         Domain *domain, TaskPrio priority, Process **child) MUST_CHECK;
+void interp_drop_child(VmLocal *l, Process *child);
 /* ---- weak references (prims_weak.c) ---- */
 /* After a collection: forks the finalizers of objects that are gone. Answers the reductions it is
  * worth. */

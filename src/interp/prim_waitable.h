@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prim_waitable.h - what primitives on channels, locks and promises have in common: handles to them,
- * and waiting for one of them. A primitive that waits keeps its WaitSet in c->resume->a.
+/* prim_waitable.h - what primitives on channels, locks and promises have in common: handles to
+ * them, and waiting for one of them. A primitive that waits keeps its WaitSet in c->resume->a.
  * Threads: the owner of the process, inside its scheduler's epoch section. */
 #ifndef MAGGIE_PRIM_WAITABLE_H
 #define MAGGIE_PRIM_WAITABLE_H

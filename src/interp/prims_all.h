@@ -22,6 +22,7 @@
 #include "prims_receive.def"
 #include "prims_timer.def"
 #include "prims_channel.def"
+#include "prims_sync.def"
 #if __has_include("prims_system.def")
 #include "prims_system.def"
 #endif

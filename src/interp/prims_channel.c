@@ -329,8 +329,8 @@ static void select_end(PrimCall *c, WaitSet *set)
     (void)prim_finish(c, VALUE_NIL);
 }
 
-/* Case i was served, by an object or by itself. False: it was a send and the channel has been closed
- * meanwhile; the set is gone, the case disabled. */
+/* Case i was served, by an object or by itself. False: it was a send and the channel has been
+ * closed meanwhile; the set is gone, the case disabled. */
 static bool select_served(PrimCall *c, const Select *s, WaitSet *set, unsigned i)
 {
     WaitNode node = *wait_node(set, i);
@@ -355,8 +355,8 @@ static bool select_served(PrimCall *c, const Select *s, WaitSet *set, unsigned i
     return true;
 }
 
-/* A new set, tried once and queued when it shall stay. *served as wait_begin. PRIM_OK with *set NULL:
- * no case can ever be served. */
+/* A new set, tried once and queued when it shall stay. *served as wait_begin. PRIM_OK with *set
+ * NULL: no case can ever be served. */
 static PrimStatus select_begin(PrimCall *c, const Select *s, bool stay, WaitSet **set,
                                uint32_t *served)
 {
