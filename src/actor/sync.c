@@ -4,7 +4,7 @@
  * What a process holds stands on its list of holds (links.h), and each such hold counts the object.
  * A mutex embeds its hold, having one owner at most; between the moment in which it was handed to a
  * waiter and that waiter's next step the waiter's set takes the place of the hold (give_back).
- * Threads: as sync.h; fields under the object's lock, a hold's links by the owner of its process. */
+ * Threads: as sync.h; fields under the object's lock, links of a hold by its process's owner. */
 #include "sync.h"
 
 #include <stdio.h>

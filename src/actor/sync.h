@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sync.h - mutexes, semaphores and wait groups: off-heap objects that processes wait for (D9).
  *
- * Each has an owner's side that ends with the owner: a mutex is released when the process that holds
- * it ends in any way, and the next holder is told (WAIT_OWNER_DIED); a permit or a membership that
- * was taken in the name of a process goes back at its end. Waiters are served in order of arrival.
+ * Each has an owner's side that ends with the owner: a mutex is released when the process that
+ * holds it ends in any way, and the next holder is told (WAIT_OWNER_DIED); a permit or a membership
+ * that was taken in the name of a process goes back at its end. Waiters are served in order of
+ * arrival.
  *
- * Threads: `p` is the calling process, by its owner inside an epoch section; the objects are shared,
- * each has its lock. */
+ * Threads: `p` is the calling process, by its owner inside an epoch section; the objects are
+ * shared, each has its lock. */
 #ifndef MAGGIE_SYNC_H
 #define MAGGIE_SYNC_H
 

@@ -225,6 +225,15 @@ static const char *const samples =
     "    kind == #Exception ifTrue: [^Exception]. kind == #Process ifTrue: [^Process].\n"
     "    kind == #Random ifTrue: [^Random]. kind == #System ifTrue: [^System].\n"
     "    kind == #File ifTrue: [^File].\n"
+    "    kind == #channel ifTrue: [^(Channel new: 2) send: 1; yourself].\n"
+    "    kind == #pipe ifTrue: [^Channel new].\n"
+    "    kind == #Channel ifTrue: [^Channel].\n"
+    "    kind == #mutex ifTrue: [^Mutex new].\n"
+    "    kind == #Mutex ifTrue: [^Mutex].\n"
+    "    kind == #semaphore ifTrue: [^Semaphore new].\n"
+    "    kind == #Semaphore ifTrue: [^Semaphore].\n"
+    "    kind == #group ifTrue: [^WaitGroup new].\n"
+    "    kind == #WaitGroup ifTrue: [^WaitGroup].\n"
     "    ^self error: 'no sample ' , kind asString\n"
     "  ]\n"
     /* A child tries one row of arguments after the other; when it dies or waits, another goes on
@@ -305,6 +314,14 @@ static const Receivers receivers[] = {
     {"Random class", "Random"},
     {"System class", "System"},
     {"File class", "File"},
+    {"Channel", "channel pipe"},
+    {"Channel class", "Channel"},
+    {"Mutex", "mutex"},
+    {"Mutex class", "Mutex"},
+    {"Semaphore", "semaphore"},
+    {"Semaphore class", "Semaphore"},
+    {"WaitGroup", "group"},
+    {"WaitGroup class", "WaitGroup"},
 };
 
 static const char *const one_argument[] = {
@@ -399,6 +416,7 @@ static bool is_one_piece(const PrimEntry *e)
         "forkWith:",  "_forkAt:",       "_forkWith:at:", "_forkRestricted:", "_setGlobal:to:",
         "_replaceGlobal:from:to:", "_replaceClassVar:from:to:",
         "become:",    "becomeForward:", "collectGarbage", "onFinalize:",
+        "trySend:",   "wrap:",
     };
     for (size_t i = 0; i < COUNT(names); i++)
         if (strcmp(e->selector, names[i]) == 0)
