@@ -85,6 +85,7 @@ typedef enum {
                        REQUEST_* of links.h; room for an ExitMessage */
     SIGNAL_NAME,    /* body[0] = a Symbol that names us, body[1] = our pid */
     SIGNAL_INFO,    /* as ActorConfig.info will have it */
+    SIGNAL_HOLD,       /* root: a Promise the receiver is to hold; promise.h */
     SIGNAL_FREE     /* first number for other kinds: of the mailbox, timers, promises ... */
 } SignalKind;
 

@@ -8,6 +8,7 @@
  * Threads: senders inside an epoch section; process_fetch_signals by the owner. */
 #include "actor_int.h"
 #include "inbox.h"
+#include "promise.h"
 
 /* Signals sorted even when the slice is used up, so that each call makes progress. */
 #define FETCH_MIN 64
@@ -171,6 +172,7 @@ void signal_refuse(ActorCtx *cx, Fragment *f)
     case SIGNAL_UNLINK: refuse_unlink(cx, f); return;
     case SIGNAL_REQUEST: refuse_request(cx, f); return;
     case SIGNAL_NAME: names_refuse(cx, f); return;
+    case SIGNAL_HOLD: promise_refused(cx, f); return;
     case SIGNAL_INFO: config->info(config->ctx, cx, NULL, f); return;
     default: fragment_free(&cx->heap, f);
     }
@@ -335,6 +337,7 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
         size_t words = results_receive(cx, p, f) / 32;
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
     }
+    case SIGNAL_HOLD: promise_handed(cx, p, f); return 0;
     default: break;
     }
     assert(f == NULL); /* a signal of unknown kind */

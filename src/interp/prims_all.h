@@ -10,6 +10,7 @@
 #include "prims_bytes.def"
 #include "prims_dict.def"
 #include "prims_weak.def"
+#include "prims_promise.def"
 #if __has_include("prims_class.def")
 #include "prims_class.def"
 #endif

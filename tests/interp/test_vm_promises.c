@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_vm_promises.c - programs of promises, under threads and under the simulator: settled once,
+ * seen by all, rejected with the dead.
+ * Threads: the VM's own. */
+#include "vmkit.h"
+
+typedef struct Program {
+    const char *what;
+    const char *source; /* its last expression is the result */
+    const char *wanted;
+} Program;
+
+/* Nothing here depends on how fast anything runs. */
+static const Program programs[] = {
+    {"everybody who waits gets the value",
+     "| p ps sum | p := Promise new. sum := 0.\n"
+     "ps := (1 to: 300) asArray collect: [:i | [p wait] fork].\n"
+     "Process yield. p resolve: 7.\n"
+     "ps do: [:each | sum := sum + each wait]. sum",
+     "2100"},
+    {"waiters that are killed do not keep others from the value",
+     "| p ps sum | p := Promise new. sum := 0.\n"
+     "ps := (1 to: 200) asArray collect: [:i | [p wait] fork].\n"
+     "Process yield.\n"
+     "ps doWithIndex: [:each :i | i odd ifTrue: [each kill]].\n"
+     "p resolve: 1.\n"
+     "ps doWithIndex: [:each :i | i odd ifTrue: [each kill]].\n"
+     "ps doWithIndex: [:each :i | i odd ifFalse: [sum := sum + each wait]]. sum",
+     "100"},
+    {"one of many settles it",
+     "| p ps wins | p := Promise new.\n"
+     "ps := (1 to: 100) asArray collect: [:i | [:n | p resolve: n. p wait = n] forkWith: i].\n"
+     "wins := ps select: [:each | each wait]. wins size",
+     "1"},
+    {"the end of who owes it rejects it",
+     "| gate p q | gate := Promise new.\n"
+     "p := Promise run: [gate wait. Process current exit: #enough. Process receive].\n"
+     "q := p then: [:x | x + 1].\n"
+     "gate resolve: 1.\n"
+     "Array with: p reasonWhenSettled with: q reasonWhenSettled",
+     "(enough enough)"},
+    {"whatever state it is killed in",
+     "| reasons me | me := Process current.\n"
+     "reasons := (1 to: 60) asArray collect: [:i | | box p |\n"
+     "  box := Promise new.\n"
+     "  p := Promise run: [box resolve: Process current.\n"
+     "    i \\\\ 3 = 0 ifTrue: [Process receive].\n"
+     "    i \\\\ 3 = 1 ifTrue: [[true] whileTrue: []].\n"
+     "    Promise new wait].\n"
+     "  i \\\\ 2 = 0 ifTrue: [box wait kill] ifFalse: [box wait terminate].\n"
+     "  p reasonWhenSettled].\n"
+     "Array with: (reasons occurrencesOf: #killed) with: (reasons occurrencesOf: #shutdown)",
+     "(30 30)"},
+    {"a promise made by the dead is rejected",
+     "| p | p := [Promise new] fork wait. p reasonWhenSettled", "normal"},
+    {"a promise handed to the dead is rejected",
+     "| dead p | dead := [1] fork. dead wait.\n"
+     "p := Promise _new. p _handTo: dead debt: 1. p reasonWhenSettled",
+     "noproc"},
+    {"a rejection goes down a chain with its exception",
+     "| p | p := Promise run: [1 / 0].\n"
+     "10 timesRepeat: [p := p then: [:x | x + 1]].\n"
+     "[p wait] on: ZeroDivide do: [:e | e messageText]",
+     "division by zero"},
+    {"a chain follows promises",
+     "| a b c | a := Promise new. b := Promise new resolve: a. c := Promise new resolve: b.\n"
+     "b resolve: 99. a resolve: 5. c wait",
+     "5"},
+    {"a cycle of one is refused", "| p | p := Promise new. p resolve: p. p isRejected", "true"},
+    {"thousands at once",
+     "| list | list := (1 to: 3000) asArray collect: [:i | Promise run: [i]].\n"
+     "(Promise all: list) wait inject: 0 into: [:a :b | a + b]",
+     "4501500"},
+    {"all: does not wait for the rest when one is rejected",
+     "| never | never := (1 to: 1500) asArray collect: [:i | Promise new].\n"
+     "(Promise all: (Array with: (Promise rejected: #no)) , never) reasonWhenSettled",
+     "no"},
+    {"a time-out and a value in a race: one of them, once",
+     "| late | late := 0.\n"
+     "(1 to: 50) do: [:i | | p got |\n"
+     "  p := Promise run: [Process sleep: 1. 1].\n"
+     "  got := p wait: 1 ifTimeout: [nil].\n"
+     "  (got isNil or: [got = 1]) ifFalse: [late := late + 1].\n"
+     "  p wait = 1 ifFalse: [late := late + 1]].\n"
+     "late",
+     "0"},
+    {"an eventual send leaves the receiver alone",
+     "| a p | a := Array with: 1. p := a ~> at: 1 put: 2.\n"
+     "Array with: p wait with: (a at: 1)",
+     "(2 1)"},
+    {"pipelines run before the first value is there",
+     "| gate p | gate := Promise new.\n"
+     "p := ((gate ~> + 1) ~> * 2) ~> printString. gate resolve: 20. p wait",
+     "42"},
+    {"^ in the block of a promise is its value", "(Promise run: [[:x | ^x] value: 9. 1]) wait",
+     "9"},
+    {"a process as a promise",
+     "Array with: [6] fork asPromise wait with: ([#() first] fork asPromise reasonWhenSettled)",
+     "(6 error)"},
+    {"settled promises are let go by a process that owes many",
+     "| sum | sum := 0.\n"
+     "1 to: 20000 do: [:i | sum := sum + (Promise new resolve: i) wait]. sum",
+     "200010000"},
+};
+#define NPROGRAMS (sizeof programs / sizeof *programs)
+
+static void run_program(VmKit *k, const Program *p)
+{
+    print_message("  %s\n", p->what);
+    vmkit_expect(k, p->source, p->wanted);
+}
+
+static void promises_run_on_threads(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.schedulers = 2});
+    for (size_t i = 0; i < NPROGRAMS; i++)
+        run_program(&k, &programs[i]);
+    vmkit_close(&k);
+}
+
+static void promises_run_in_the_simulator(void **state)
+{
+    (void)state;
+    const char *more = getenv("MAGGIE_TEST_SEED");
+    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
+    for (uint64_t seed = first; seed < first + (uint64_t)TESTKIT_SCALE(6); seed++) {
+        VmKit k;
+        vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3});
+        for (size_t i = 0; i < NPROGRAMS; i++)
+            run_program(&k, &programs[i]);
+        vmkit_close(&k);
+    }
+}
+
+TESTKIT_MAIN(cmocka_unit_test(promises_run_on_threads),
+             cmocka_unit_test(promises_run_in_the_simulator))
