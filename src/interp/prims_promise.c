@@ -143,8 +143,8 @@ static PrimStatus waited(PrimCall *c, WaitSet *set, uint32_t index, Value answer
     return prim_finish(c, answer);
 }
 
-/* Waits for the promises in v[0..n-1] (handles) at most ns, UINT64_MAX: for ever. The answer of case
- * i is value_int(i + 1) when `indexed`, else true; late, when the time is over. */
+/* Waits for the promises in v[0..n-1] (handles) at most ns, UINT64_MAX: for ever. The answer of
+ * case i is value_int(i + 1) when `indexed`, else true; late, when the time is over. */
 static PrimStatus wait_for(PrimCall *c, const Value *v, unsigned n, uint64_t ns, bool indexed,
                            Value late)
 {
