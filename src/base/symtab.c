@@ -77,7 +77,8 @@ Status symtab_create(const Env *env, uint32_t count_max, size_t bytes_max, Symta
         bytes_max = SYMTAB_BYTES_DEFAULT;
     if (count_max > UINT32_MAX / 4)
         return STATUS_BAD_ARGUMENT;
-    uint32_t chunk_room = (count_max >> CHUNK_BITS) + 1; /* ids start at 1 */
+    /* ids start at 1 */
+    uint32_t chunk_room = ((count_max + SYMTAB_RESERVE_COUNT) >> CHUNK_BITS) + 1;
     Symtab *table = env_calloc(env, symtab_size(chunk_room));
     SymTable *first = env_calloc(env, table_size(TABLE_FIRST));
     if (!table || !first) {
@@ -212,9 +213,11 @@ static Status chunk_ensure(Symtab *table, uint32_t id)
 }
 
 static Status symbol_add(Symtab *table, const char *bytes, size_t len, uint32_t hash,
-                         uint32_t *id_out)
+                         bool reserved, uint32_t *id_out)
 {
-    if (table->count >= table->count_max || len > table->bytes_max - table->bytes)
+    uint32_t count_max = table->count_max + (reserved ? SYMTAB_RESERVE_COUNT : 0);
+    size_t bytes_max = table->bytes_max + (reserved ? SYMTAB_RESERVE_BYTES : 0);
+    if (table->count >= count_max || table->bytes > bytes_max || len > bytes_max - table->bytes)
         return STATUS_SYMBOL_LIMIT;
     uint32_t id = table->count + 1;
     STATUS_FORWARD(chunk_ensure(table, id));
@@ -240,7 +243,7 @@ static Status symbol_add(Symtab *table, const char *bytes, size_t len, uint32_t 
     return STATUS_OK;
 }
 
-Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id)
+static Status intern(Symtab *table, const char *bytes, size_t len, bool reserved, uint32_t *id)
 {
     *id = 0;
     if (len > SYMTAB_NAME_MAX)
@@ -258,9 +261,19 @@ Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id)
     /* Somebody may have added it since. */
     *id = table_find(table, table->table, bytes, len, hash);
     if (*id == 0)
-        status = symbol_add(table, bytes, len, hash, id);
+        status = symbol_add(table, bytes, len, hash, reserved, id);
     lock_release(&table->lock);
     return status;
+}
+
+Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id)
+{
+    return intern(table, bytes, len, false, id);
+}
+
+Status symtab_intern_reserved(Symtab *table, const char *bytes, size_t len, uint32_t *id)
+{
+    return intern(table, bytes, len, true, id);
 }
 
 /* --- reading by id --------------------------------------------------------------------------- */

@@ -14,6 +14,8 @@ typedef struct Symtab Symtab;
 
 #define SYMTAB_COUNT_DEFAULT 1048576u
 #define SYMTAB_BYTES_DEFAULT ((size_t)64 << 20)
+#define SYMTAB_RESERVE_COUNT 4096u
+#define SYMTAB_RESERVE_BYTES ((size_t)256 << 10)
 #define SYMTAB_NAME_MAX ((size_t)65535) /* bytes of one symbol */
 
 typedef struct SymtabName {
@@ -30,6 +32,12 @@ void symtab_destroy(Symtab *table);
 /* Finds or adds. Fails with STATUS_SYMBOL_LIMIT, STATUS_TOO_BIG (name too long) or
  * STATUS_NO_MEMORY. Takes the writer lock only for a new name. */
 MUST_CHECK Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id);
+
+/* The same for the few texts of the VM's own, such as those of error messages: up to
+ * SYMTAB_RESERVE_COUNT symbols and SYMTAB_RESERVE_BYTES beyond the limits, so that a table that
+ * programs have filled can still be told of. */
+MUST_CHECK Status symtab_intern_reserved(Symtab *table, const char *bytes, size_t len,
+                                         uint32_t *id);
 
 /* Finds without adding: 0 when there is no such symbol. */
 uint32_t symtab_lookup(const Symtab *table, const char *bytes, size_t len);

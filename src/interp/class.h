@@ -10,6 +10,8 @@
 
 #include "vm.h"
 
+#define VM_SYMBOLS_MAX 4000000u
+
 typedef struct VmConfig {
     Env *env;    /* borrowed; must outlive the VM */
     EnvSim *sim; /* NULL: threads */
@@ -17,6 +19,7 @@ typedef struct VmConfig {
     uint32_t schedulers;    /* 0: usable cores */
     uint32_t max_processes; /* 0: default */
     uint32_t dirty_max;     /* 0: default */
+    uint32_t symbols_max;   /* 0: default; at most VM_SYMBOLS_MAX */
     size_t heap_cap_bytes;  /* per process, 0: a share of memory */
     size_t stack_cap_bytes; /* per process, 0: 64 MiB */
     bool verify;            /* heap_verify after every collection and receive */

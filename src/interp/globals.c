@@ -41,7 +41,8 @@ Value cell_read(VmLocal *l, Process *p, Cell *cell) {
     }
 }
 
-/* Publishes a frozen copy of v; with `expected` only while the cell holds that: else STATUS_BUSY. */
+/* Publishes a frozen copy of v; given `expected` only while the cell holds that: else
+ * STATUS_BUSY. */
 static Status publish(VmLocal *l, Heap *heap, Cell *cell, const Value *expected, Value v,
                       Value *culprit)
 {
@@ -63,7 +64,7 @@ static Status publish(VmLocal *l, Heap *heap, Cell *cell, const Value *expected,
     if (wanted) {
         cell->region = region;
         cell->defined = true;
-        /* release: publishes the frozen graph; pairs with the acquires in cell_read and GETGLOBAL */
+        /* release: publishes the frozen graph to the acquires in cell_read and GETGLOBAL */
         atom_store_rel(&cell->value, v);
     }
     lock_release(&vm->code_lock);

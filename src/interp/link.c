@@ -295,6 +295,25 @@ static CodeMark mark_of(Vm *vm, const Code *code) {
     return CODE_MARK_NONE;
 }
 
+/* What may fail once the code has its blocks; its region, if there is one, is the caller's then. */
+static Status link_parts(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info,
+                         Code *code)
+{
+    Linker k = {.vm = vm, .cx = cx, .code = code};
+    STATUS_FORWARD(link_literals(&k, unit));
+    STATUS_FORWARD(link_globals(vm, code, unit));
+    STATUS_FORWARD(link_caches(vm, code, unit));
+    if (unit->is_primitive) {
+        STATUS_FORWARD(bind_primitive(vm, code, info, unit));
+    } else if (unit->kind == CODE_METHOD && unit->getter_slot >= 0 && !(info->owner & 1)) {
+        code->entry = ENTRY_GETTER;
+    }
+    if (unit->kind == CODE_METHOD) {
+        code->mark = (uint8_t)mark_of(vm, code);
+    }
+    return register_code(vm, code);
+}
+
 static Status link_unit(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info,
                         Code *method, Code **out) {
     bool failed = false;
@@ -347,19 +366,13 @@ static Status link_unit(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInf
     for (uint32_t i = 0; i < unit->nblocks; i++) {
         STATUS_FORWARD(link_unit(vm, cx, unit->blocks[i], info, code->method, &code->blocks[i]));
     }
-    Linker k = {.vm = vm, .cx = cx, .code = code};
-    STATUS_FORWARD(link_literals(&k, unit));
-    STATUS_FORWARD(link_globals(vm, code, unit));
-    STATUS_FORWARD(link_caches(vm, code, unit));
-    if (unit->is_primitive) {
-        STATUS_FORWARD(bind_primitive(vm, code, info, unit));
-    } else if (unit->kind == CODE_METHOD && unit->getter_slot >= 0 && !(info->owner & 1)) {
-        code->entry = ENTRY_GETTER;
+    Status status = link_parts(vm, cx, unit, info, code);
+    if (status != STATUS_OK) {
+        if (code->region) {
+            region_free_immortal(cx, code->region); /* nobody has seen it */
+        }
+        return status;
     }
-    if (unit->kind == CODE_METHOD) {
-        code->mark = (uint8_t)mark_of(vm, code);
-    }
-    STATUS_FORWARD(register_code(vm, code));
     *out = code;
     return STATUS_OK;
 }
@@ -376,10 +389,7 @@ Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info
         }
     }
     if (info->file.len) {
-        kept.file = vm_intern_file(vm, info->file);
-        if (!kept.file.data) {
-            return STATUS_NO_MEMORY;
-        }
+        STATUS_FORWARD(vm_intern_file(vm, info->file, &kept.file));
     }
     return link_unit(vm, cx, unit, &kept, NULL, out);
 }

@@ -59,7 +59,8 @@ typedef enum {
     PRIM_ERR_FROZEN,      /* ImmutableObject naming the remedy */
     PRIM_ERR_MEMORY,      /* allocation refused: the process ends (I8) */
     PRIM_ERR_AUTHORITY,   /* RestrictedAuthority naming the right that is missing */
-    PRIM_ERR_PLAIN        /* Error "text" (no selector prefix) */
+    PRIM_ERR_PLAIN,       /* Error "text" (no selector prefix) */
+    PRIM_ERR_SYMBOLS      /* SymbolLimit: the node has as many symbols as it may have (D18) */
 } PrimErrorKind;
 
 /* D20: what a primitive touches of the outside world; PRIM_PURE for everything else. The one check
@@ -136,6 +137,7 @@ PrimStatus prim_type_error(PrimCall *c, unsigned arg, const char *expected); /* 
 PrimStatus prim_bounds_error(PrimCall *c, int64_t index, int64_t size);
 PrimStatus prim_zero_divide(PrimCall *c);
 PrimStatus prim_frozen_error(PrimCall *c);
+PrimStatus prim_symbol_limit(PrimCall *c);
 /* Turns a heap status into PRIM_GC (HEAP_FULL, with need_words), PRIM_ERROR (limits, frozen). */
 PrimStatus prim_status(PrimCall *c, Status status, size_t need_words);
 

@@ -188,6 +188,9 @@ static PrimStatus finish(PrimCall *c, Job *j, PrimStatus st)
 /* The report of a job that failed: a String. */
 static PrimStatus answer_report(PrimCall *c, Job *j)
 {
+    if (j->status == STATUS_SYMBOL_LIMIT) {
+        return finish(c, j, prim_symbol_limit(c)); /* nothing is wrong with the text */
+    }
     if (j->report.len == 0) {
         (void)buf_puts(&j->report, status_text(j->status));
     }

@@ -202,7 +202,7 @@ void interp_clear_resume(Process *p)
 static Value text_symbol(VmLocal *l, const char *text)
 {
     uint32_t id;
-    if (symtab_intern(l->vm->symtab, text, strlen(text), &id) != STATUS_OK) {
+    if (symtab_intern_reserved(l->vm->symtab, text, strlen(text), &id) != STATUS_OK) {
         return value_symbol(SYM_ERROR);
     }
     return value_symbol(id);
@@ -237,7 +237,8 @@ void interp_raise(VmLocal *l, Value *nb, const Code *primitive)
     }
     case PRIM_ERR_FROZEN: raise_window(nb, PRIM_ERR_FROZEN, nb[0], VALUE_NIL, selector); return;
     case PRIM_ERR_ZERO_DIVIDE:
-        raise_window(nb, PRIM_ERR_ZERO_DIVIDE, VALUE_NIL, VALUE_NIL, selector);
+    case PRIM_ERR_SYMBOLS:
+        raise_window(nb, c->error.kind, VALUE_NIL, VALUE_NIL, selector);
         return;
     case PRIM_ERR_TEXT:
     case PRIM_ERR_MEMORY:
@@ -305,6 +306,11 @@ PrimStatus prim_zero_divide(PrimCall *c)
     c->error.kind = PRIM_ERR_ZERO_DIVIDE;
     return PRIM_ERROR;
 }
+PrimStatus prim_symbol_limit(PrimCall *c)
+{
+    c->error.kind = PRIM_ERR_SYMBOLS;
+    return PRIM_ERROR;
+}
 PrimStatus prim_frozen_error(PrimCall *c)
 {
     c->error.kind = PRIM_ERR_FROZEN;
@@ -317,6 +323,7 @@ PrimStatus prim_status(PrimCall *c, Status status, size_t need_words)
     case STATUS_HEAP_LIMIT:
     case STATUS_NO_MEMORY: c->error.kind = PRIM_ERR_MEMORY; return PRIM_ERROR;
     case STATUS_FROZEN: return prim_frozen_error(c);
+    case STATUS_SYMBOL_LIMIT: return prim_symbol_limit(c);
     default: return prim_error(c, status_text(status));
     }
 }
@@ -369,7 +376,7 @@ PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id)
     switch (symtab_intern(c->vm->symtab, bytes, len, id)) {
     case STATUS_OK: return PRIM_OK;
     case STATUS_TOO_BIG: return prim_error(c, "the text is too long for a symbol");
-    case STATUS_SYMBOL_LIMIT: return prim_error(c, "SymbolLimit: the symbol table is full");
+    case STATUS_SYMBOL_LIMIT: return prim_symbol_limit(c);
     default: c->error.kind = PRIM_ERR_MEMORY; return PRIM_ERROR;
     }
 }

@@ -28,12 +28,12 @@ static Status make_symbols(Vm *vm) {
     return STATUS_OK;
 }
 
-Bytes vm_intern_file(Vm *vm, Bytes file) {
+Status vm_intern_file(Vm *vm, Bytes file, Bytes *out)
+{
     uint32_t symbol;
-    if (vm_intern(vm, file, &symbol) != STATUS_OK) {
-        return (Bytes){NULL, 0};
-    }
-    return vm_symbol_text(vm, symbol);
+    STATUS_FORWARD(vm_intern(vm, file, &symbol));
+    *out = vm_symbol_text(vm, symbol);
+    return STATUS_OK;
 }
 
 /* ---- schedulers' hooks -------------------------------------------------------------------- */
@@ -155,7 +155,10 @@ static size_t default_heap_cap(void) { return (size_t)(cpu_memory_bytes() / 4); 
 #endif
 
 static Status create_parts(Vm *vm, const VmConfig *config) {
-    STATUS_FORWARD(symtab_create(vm->env, 0, 0, &vm->symtab));
+    if (config->symbols_max > VM_SYMBOLS_MAX) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    STATUS_FORWARD(symtab_create(vm->env, config->symbols_max, 0, &vm->symtab));
     STATUS_FORWARD(make_symbols(vm));
     vm->pools = pool_global_create(vm->env, POOL_DEFAULT, 0);
     vm->epochs = epoch_domain_create(vm->env);

@@ -194,6 +194,7 @@ typedef struct Domain {
                                                     X(VALUE4, "value:value:value:value:")          \
                                                         X(NEW, "new") X(PERFORM, "perform:")       \
                                                             X(INTERRUPT, "_interrupt")             \
+                                                            X(DOIT_FILE, "doit")                   \
                                                                 X(TIMEOUT, "timeout")             \
                                                                 X(RAISE_EXIT, "_raiseExit:")
 enum {

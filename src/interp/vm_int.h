@@ -7,7 +7,7 @@
 #include "interp_int.h"
 
 #define SYMBOL_CHUNK 1024u
-#define SYMBOL_CHUNKS 4096u
+#define SYMBOL_CHUNKS 4096u /* room for VM_SYMBOLS_MAX and the reserve of the symbol table */
 
 /* What a symbol names, by symbol id: chunks published with release, never moved. */
 typedef struct SymbolUse {
@@ -50,7 +50,7 @@ const PrimEntry *prim_find(Bytes cls, bool class_side, Bytes selector);
 const PrimEntry *prim_all(void);
 
 /* One copy of each file name. */
-Bytes vm_intern_file(Vm *vm, Bytes file);
+MUST_CHECK Status vm_intern_file(Vm *vm, Bytes file, Bytes *out);
 void vm_free_exit_timers(Vm *vm);
 void vm_free_cells(Vm *vm, HeapCtx *cx);
 void vm_free_domains(Vm *vm);

@@ -279,6 +279,7 @@ static MaggieStatus create(Maggie *m)
                        .sim_seed = m->options.seed,
                        .schedulers = m->options.schedulers,
                        .max_processes = m->options.max_processes,
+                       .symbols_max = m->options.max_symbols,
                        .heap_cap_bytes = m->options.heap_max_bytes,
                        .stack_cap_bytes = m->options.stack_max_bytes,
                        .quiescent = on_quiescent,

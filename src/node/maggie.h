@@ -74,6 +74,7 @@ typedef enum { MAGGIE_STDOUT, MAGGIE_STDERR } MaggieStream;
 typedef struct MaggieOptions {
     unsigned schedulers; /* threads that run processes; 0: usable cores */
     unsigned max_processes;
+    unsigned max_symbols;   /* at most 4000000 */
     size_t heap_max_bytes;  /* of one process */
     size_t stack_max_bytes; /* of one process */
     bool strict;            /* undefined names are errors */

@@ -48,6 +48,7 @@ static const char usage[] =
     "  -noshell              no shell: ends when nothing is left to do\n"
     "  +S N                  schedulers (threads that run processes)\n"
     "  +P N                  most processes at a time\n"
+    "  +t N                  most symbols\n"
     "  +hmax BYTES[K|M|G]    most memory of one process\n"
     "  -strict               names that are not defined are errors\n"
     "  -sim SEED             one thread, virtual time, choices by SEED: a run that repeats\n"
@@ -147,6 +148,9 @@ static int take_option(Program *p, int argc, char **argv, int *i)
     } else if (is(word, "+P")) {
         code = take_number(argc, argv, i, 1u << 25, &n);
         p->options.max_processes = (unsigned)n;
+    } else if (is(word, "+t")) {
+        code = take_number(argc, argv, i, 4000000, &n);
+        p->options.max_symbols = (unsigned)n;
     } else if (is(word, "+hmax")) {
         code = take_number(argc, argv, i, (uint64_t)1 << 46, &n);
         p->options.heap_max_bytes = (size_t)n;

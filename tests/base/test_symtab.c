@@ -90,6 +90,16 @@ static void limits_hold_and_nothing_changes_beyond(void **state)
     assert_int_equal(id, 0);
     assert_int_equal(intern(table, "b"), 2);
     assert_int_equal(symtab_count(table), 3);
+    /* the VM's own few may still be added, up to their reserve */
+    for (uint32_t i = 0; i < SYMTAB_RESERVE_COUNT; i++) {
+        char name[16];
+        int n = snprintf(name, sizeof name, "own%u", i);
+        assert_ok(symtab_intern_reserved(table, name, (size_t)n, &id));
+        assert_int_equal(id, 4 + i);
+    }
+    assert_status(symtab_intern_reserved(table, "d", 1, &id), STATUS_SYMBOL_LIMIT);
+    assert_status(symtab_intern(table, "d", 1, &id), STATUS_SYMBOL_LIMIT);
+    assert_int_equal(intern(table, "own7"), 11);
     symtab_destroy(table);
     assert_ok(symtab_create(&env, 0, 10, &table));
     intern(table, "12345");

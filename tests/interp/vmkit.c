@@ -280,6 +280,7 @@ void vmkit_open(VmKit *k, const VmKitOptions *options)
         .heap_cap_bytes = options->heap_cap_bytes,
         .stack_cap_bytes = options->stack_cap_bytes,
         .max_processes = options->max_processes,
+        .symbols_max = options->symbols_max,
 #if defined(MAGGIE_DEBUG) || defined(MAGGIE_GC_STRESS)
         .verify = true,
 #else

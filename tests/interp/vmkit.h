@@ -54,6 +54,7 @@ typedef struct VmKitOptions {
     size_t heap_cap_bytes;
     size_t stack_cap_bytes;
     uint32_t max_processes;
+    uint32_t symbols_max;
 } VmKitOptions;
 
 /* Ends the test when the library does not load. */
