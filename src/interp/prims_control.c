@@ -305,6 +305,38 @@ PrimStatus prim_exception_restart_with(PrimCall *c) { return restart(c, true); }
 /* A frame in a trace: code number << 24 | pc index. */
 #define TRACE_PC_BITS 24
 
+/* NULL: no such code (the Array was made by somebody else). */
+static const Code *trace_code(const Vm *vm, Value frame)
+{
+    if (!value_is_int(frame)) {
+        return NULL;
+    }
+    uint64_t id = (uint64_t)value_as_int(frame) >> TRACE_PC_BITS;
+    /* acquire: pairs with register_code */
+    return id < atom_load_acq(&vm->ncodes) ? atom_load_acq(&vm->codes)[id] : NULL;
+}
+
+/* How many of the frames tell of the program: not the innermost one of Embedding, which ran the
+ * program's text for somebody outside, nor what is below it, nor the evaluation it called. */
+static size_t trace_story(const Vm *vm, const Value *frames, size_t n)
+{
+    uint32_t embedding = class_find(vm, (Bytes){"Embedding", 9});
+    if (vm->full_traces || embedding == CLASS_NONE) {
+        return n;
+    }
+    const Code *above = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const Code *code = trace_code(vm, frames[i]);
+        if (code && code->owner != CLASS_NONE && (code->owner & ~1u) == embedding) {
+            Bytes name = vm_symbol_text(vm, above ? above->method->selector : 0);
+            bool evaluation = name.len == 13 && !memcmp(name.data, "_evaluate:in:", 13);
+            return evaluation ? i - 1 : i;
+        }
+        above = code;
+    }
+    return n;
+}
+
 PrimStatus prim_exception_capture_trace(PrimCall *c)
 {
     uint64_t found[TRACE_FRAMES_MAX];
@@ -331,14 +363,13 @@ PrimStatus prim_exception_capture_trace(PrimCall *c)
     return prim_ok(c, value_ptr(array));
 }
 
-static void put_frame(Buf *buf, const Vm *vm, size_t number, uint64_t frame)
+static void put_frame(Buf *buf, const Vm *vm, size_t number, Value frame)
 {
-    uint64_t id = frame >> TRACE_PC_BITS;
-    if (id >= atom_load_acq(&vm->ncodes)) { /* pairs with register_code */
+    const Code *code = trace_code(vm, frame);
+    if (!code) {
         return;
     }
-    const Code *code = atom_load_acq(&vm->codes)[id];
-    const Instr *pc = code->instr + (frame & ((1u << TRACE_PC_BITS) - 1));
+    const Instr *pc = code->instr + (value_as_int(frame) & ((1 << TRACE_PC_BITS) - 1));
     uint32_t column, line = code_line_at(code, pc, &column);
     Bytes cls = {"<unknown>", 9};
     if (code->owner != CLASS_NONE) {
@@ -370,10 +401,9 @@ PrimStatus prim_exception_trace_text(PrimCall *c)
     Buf buf;
     buf_init(&buf, c->vm->env, 1 << 20);
     size_t n = obj_words(frames) < TRACE_FRAMES_MAX ? obj_words(frames) : TRACE_FRAMES_MAX;
+    n = trace_story(c->vm, obj_slots(frames), n);
     for (size_t i = 0; i < n; i++) {
-        if (value_is_int(obj_slots(frames)[i])) {
-            put_frame(&buf, c->vm, i, (uint64_t)value_as_int(obj_slots(frames)[i]));
-        }
+        put_frame(&buf, c->vm, i, obj_slots(frames)[i]);
     }
     if (buf.len && buf.data[buf.len - 1] == '\n') {
         buf.len--;

@@ -246,8 +246,9 @@ typedef struct Vm {
     Class **class_chunks[VM_CLASS_CHUNKS]; /* published with release; pointers never change */
     uint32_t nclasses;                     /* published with release */
     uint32_t code_version;                 /* bumped with release after every installation */
-    bool boot_done;  /* the library is loaded: from now on redefinitions are the user's */
-    bool reparented; /* a class got another superclass; the next installation resets all caches */
+    bool boot_done;   /* the library is loaded: from now on redefinitions are the user's */
+    bool full_traces; /* stack traces show the frames of Embedding too; set before it starts */
+    bool reparented;  /* a class got another superclass; the next installation resets all caches */
     uint32_t
         /* nonzero: SmallInteger/Float/... operators were redefined: no inline fast paths */
         nonpristine;

@@ -290,6 +290,7 @@ static MaggieStatus create(Maggie *m)
         m->vm = NULL;
         return maggie_status_of(status);
     }
+    m->vm->full_traces = m->options.full_traces;
     m->vm->on_result = on_result;
     m->vm->on_stopped = on_stopped;
     if (m->options.output) {

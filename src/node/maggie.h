@@ -79,6 +79,7 @@ typedef struct MaggieOptions {
     size_t stack_max_bytes; /* of one process */
     bool strict;            /* undefined names are errors */
     bool no_warnings;       /* compile warnings are not reported */
+    bool full_traces;       /* stack traces show what ran the program, too */
     bool simulate;
     uint64_t seed; /* simulate: equal seeds, equal runs */
     int argc;      /* what System args answers; copied */

@@ -51,6 +51,7 @@ static const char usage[] =
     "  +t N                  most symbols\n"
     "  +hmax BYTES[K|M|G]    most memory of one process\n"
     "  -strict               names that are not defined are errors\n"
+    "  -full-traces          stack traces show what ran the program, too\n"
     "  -sim SEED             one thread, virtual time, choices by SEED: a run that repeats\n"
     "  -trace-hash           with -sim: prints a number that stands for the whole run\n"
     "  --                    ends the options: the next word is FILE, whatever it looks like\n"
@@ -137,6 +138,8 @@ static int take_option(Program *p, int argc, char **argv, int *i)
         p->no_shell = true;
     } else if (is(word, "-strict") || is(word, "--strict")) {
         p->options.strict = true;
+    } else if (is(word, "-full-traces")) {
+        p->options.full_traces = true;
     } else if (is(word, "-trace-hash")) {
         p->trace_hash = true;
     } else if (is(word, "-sim")) {

@@ -438,6 +438,20 @@ def a_crash_names_file_and_line():
 
 
 @case
+def a_trace_tells_of_the_program_alone():
+    text = "[#(1) do: [:e | e foo]] value. #(1 2) at: 3"
+    for arguments, stdin in [(('-eval', text), subprocess.DEVNULL),
+                             ((), open(in_file(text.replace('. ', '\n')), 'rb')),
+                             (('-s', 'Main', in_file('Main subclass: Object\n classMethod: start [ nil foo ]')),
+                              subprocess.DEVNULL)]:
+        _, _, err = run(ERL, *arguments, stdin=stdin)
+        check('  [0] ' in err and not re.search('Embedding|_evaluate|Compiler', err), arguments, err)
+        _, _, err = run(ERL, '-full-traces', *arguments,
+                        stdin=open(stdin.name, 'rb') if stdin != subprocess.DEVNULL else stdin)
+        check('Embedding>>' in err, arguments, err)
+
+
+@case
 def little_memory_is_an_error():
     def small():
         resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
