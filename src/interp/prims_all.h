@@ -11,6 +11,7 @@
 #include "prims_dict.def"
 #include "prims_weak.def"
 #include "prims_promise.def"
+#include "prims_atom.def"
 #if __has_include("prims_class.def")
 #include "prims_class.def"
 #endif

@@ -97,6 +97,19 @@ static const Program programs[] = {
     {"a process as a promise",
      "Array with: [6] fork asPromise wait with: ([#() first] fork asPromise reasonWhenSettled)",
      "(6 error)"},
+    {"an atom loses no change",
+     "| a ps | a := Atom on: 0.\n"
+     "ps := (1 to: 20) asArray collect: [:i |\n"
+     "  [1 to: 50 do: [:n | a swap: [:old | Process yield. old + 1]]] fork].\n"
+     "ps do: [:p | p wait]. a value",
+     "1000"},
+    {"an atom holds copies, and those that are killed hold up nobody",
+     "| a p list | a := Atom on: (Array with: 1 with: 'two').\n"
+     "p := [a swap: [:old | Process receive. old]] fork. Process yield. p kill. p wait.\n"
+     "list := a value. list at: 1 put: 9.\n"
+     "a swap: [:old | old , #(3)].\n"
+     "Array with: (a value at: 1) with: a value size with: (list at: 1)",
+     "(1 3 9)"},
     {"settled promises are let go by a process that owes many",
      "| sum | sum := 0.\n"
      "1 to: 20000 do: [:i | sum := sum + (Promise new resolve: i) wait]. sum",
