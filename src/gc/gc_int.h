@@ -63,7 +63,7 @@ typedef struct LargeObject {
     uint8_t
         *cards; /* a byte per GC_CARD_WORDS: 1 when a young pointer may have been stored there */
     size_t ncards;
-    size_t bytes; /* of the allocation */
+    size_t bytes;  /* of the allocation */
     uint32_t salt; /* the identity hash in its upper bits, see LARGE_HASH_SHIFT */
     bool mapped;
     bool is_dirty;

@@ -266,8 +266,7 @@ Status bigint_plan(BigJob *job)
     job->cost_ns = n + m;
     switch (job->op) {
     case BIG_ADD:
-    case BIG_SUB:
-        break;
+    case BIG_SUB: break;
     case BIG_MUL:
         job->out_limbs = n + m;
         job->cost_ns = mul_cost(n, m);
@@ -275,21 +274,15 @@ Status bigint_plan(BigJob *job)
     case BIG_QUO:
     case BIG_REM:
     case BIG_DIV:
-    case BIG_MOD:
-        plan_divide(job);
-        break;
+    case BIG_MOD: plan_divide(job); break;
     case BIG_AND:
     case BIG_OR:
     case BIG_XOR:
         job->scratch_limbs = job->out_limbs;
         job->cost_ns = 4 * (n + m);
         break;
-    case BIG_SHIFT:
-        status = plan_shift(job);
-        break;
-    case BIG_POWER:
-        status = plan_power(job);
-        break;
+    case BIG_SHIFT: status = plan_shift(job); break;
+    case BIG_POWER: status = plan_power(job); break;
     case BIG_GCD:
         job->scratch_limbs = n + m + 2;
         job->cost_ns = (n + m) * 60 + 16 * mul_cost(n < m ? n : m, n < m ? n : m);
@@ -298,15 +291,11 @@ Status bigint_plan(BigJob *job)
         job->out_limbs = n / 2 + 1;
         job->cost_ns = n * 10 + mul_cost(n / 2, n / 2);
         break;
-    case BIG_TEXT:
-        plan_text(job);
-        break;
-    case BIG_PARSE:
-        status = plan_parse(job);
-        break;
+    case BIG_TEXT: plan_text(job); break;
+    case BIG_PARSE: status = plan_parse(job); break;
     }
-    bool grows = job->op == BIG_ADD || job->op == BIG_SUB || job->op == BIG_MUL ||
-                 job->op == BIG_SHIFT;
+    bool grows =
+        job->op == BIG_ADD || job->op == BIG_SUB || job->op == BIG_MUL || job->op == BIG_SHIFT;
     /* One limb more, for a top limb that may come out as 0; bigint_fits looks at the result. */
     if (status == STATUS_OK && grows && job->out_limbs > BIGINT_LIMBS_MAX + 1)
         status = STATUS_TOO_BIG;
@@ -333,8 +322,7 @@ static void run_add(BigJob *job, BigView a, BigView b)
             mpn_copyi(job->out, a.limbs, (mp_size_t)a.n);
         set_result(job, a.n, a.negative);
     } else if (a.negative == b.negative) {
-        job->out[a.n] =
-            mpn_add(job->out, a.limbs, (mp_size_t)a.n, b.limbs, (mp_size_t)b.n);
+        job->out[a.n] = mpn_add(job->out, a.limbs, (mp_size_t)a.n, b.limbs, (mp_size_t)b.n);
         set_result(job, a.n + 1, a.negative);
     } else {
         bool swapped = compare_magnitude(a, b) < 0; /* only when both have the same length */
@@ -406,8 +394,7 @@ static void run_quotient(BigJob *job)
     bool inexact = a.n > 0;
     size_t n = 0;
     if (a.n >= b.n) {
-        mpn_tdiv_qr(job->out, job->scratch, 0, a.limbs, (mp_size_t)a.n, b.limbs,
-                    (mp_size_t)b.n);
+        mpn_tdiv_qr(job->out, job->scratch, 0, a.limbs, (mp_size_t)a.n, b.limbs, (mp_size_t)b.n);
         n = a.n - b.n + 1;
         inexact = bigint_trim(job->scratch, b.n) > 0;
     }
@@ -423,8 +410,7 @@ static void run_remainder(BigJob *job)
     BigView a = job->a, b = job->b;
     size_t n = a.n;
     if (a.n >= b.n) {
-        mpn_tdiv_qr(job->scratch, job->out, 0, a.limbs, (mp_size_t)a.n, b.limbs,
-                    (mp_size_t)b.n);
+        mpn_tdiv_qr(job->scratch, job->out, 0, a.limbs, (mp_size_t)a.n, b.limbs, (mp_size_t)b.n);
         n = b.n;
     } else if (n) {
         mpn_copyi(job->out, a.limbs, (mp_size_t)n);
@@ -574,7 +560,7 @@ static void run_text(BigJob *job)
         while (zeros + 1 < count && digits[zeros] == 0)
             zeros++;
         for (size_t i = zeros; i < count; i++)
-            digits[i - zeros] = (uint8_t)"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digits[i]];
+            digits[i - zeros] = (uint8_t) "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digits[i]];
         n += count - zeros;
     }
     job->out_n = n;
@@ -603,48 +589,28 @@ void bigint_run(BigJob *job)
 {
     BigView minus = job->b;
     switch (job->op) {
-    case BIG_ADD:
-        run_add(job, job->a, job->b);
-        break;
+    case BIG_ADD: run_add(job, job->a, job->b); break;
     case BIG_SUB:
         minus.negative = !minus.negative;
         run_add(job, job->a, minus);
         break;
-    case BIG_MUL:
-        run_mul(job);
-        break;
+    case BIG_MUL: run_mul(job); break;
     case BIG_QUO:
-    case BIG_DIV:
-        run_quotient(job);
-        break;
+    case BIG_DIV: run_quotient(job); break;
     case BIG_REM:
-    case BIG_MOD:
-        run_remainder(job);
-        break;
+    case BIG_MOD: run_remainder(job); break;
     case BIG_AND:
     case BIG_OR:
-    case BIG_XOR:
-        run_bits(job);
-        break;
-    case BIG_SHIFT:
-        run_shift(job);
-        break;
-    case BIG_POWER:
-        run_power(job);
-        break;
-    case BIG_GCD:
-        run_gcd(job);
-        break;
+    case BIG_XOR: run_bits(job); break;
+    case BIG_SHIFT: run_shift(job); break;
+    case BIG_POWER: run_power(job); break;
+    case BIG_GCD: run_gcd(job); break;
     case BIG_SQRT:
         if (job->a.n)
             mpn_sqrtrem(job->out, NULL, job->a.limbs, (mp_size_t)job->a.n);
         set_result(job, (job->a.n + 1) / 2, false);
         break;
-    case BIG_TEXT:
-        run_text(job);
-        break;
-    case BIG_PARSE:
-        run_parse(job);
-        break;
+    case BIG_TEXT: run_text(job); break;
+    case BIG_PARSE: run_parse(job); break;
     }
 }

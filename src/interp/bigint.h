@@ -62,19 +62,19 @@ typedef enum BigOp {
     BIG_ADD,
     BIG_SUB,
     BIG_MUL,
-    BIG_QUO,   /* truncated quotient; b not zero */
-    BIG_REM,   /* remainder with the sign of a */
-    BIG_DIV,   /* floored quotient */
-    BIG_MOD,   /* remainder with the sign of b */
-    BIG_AND,   /* two's complement */
+    BIG_QUO, /* truncated quotient; b not zero */
+    BIG_REM, /* remainder with the sign of a */
+    BIG_DIV, /* floored quotient */
+    BIG_MOD, /* remainder with the sign of b */
+    BIG_AND, /* two's complement */
     BIG_OR,
     BIG_XOR,
     BIG_SHIFT, /* by count bits; negative: to the right, rounding down */
     BIG_POWER, /* a to the power count >= 0 */
     BIG_GCD,
-    BIG_SQRT,  /* of a >= 0, rounded down */
-    BIG_TEXT,  /* digits of base count (2..36), '-' in front; out holds out_n bytes */
-    BIG_PARSE  /* text of digits only, base count */
+    BIG_SQRT, /* of a >= 0, rounded down */
+    BIG_TEXT, /* digits of base count (2..36), '-' in front; out holds out_n bytes */
+    BIG_PARSE /* text of digits only, base count */
 } BigOp;
 
 typedef struct BigJob {

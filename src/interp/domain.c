@@ -10,7 +10,8 @@
 
 #include "vm_int.h"
 
-bool domain_hides(const Domain *domain, uint32_t symbol) {
+bool domain_hides(const Domain *domain, uint32_t symbol)
+{
     uint32_t low = 0, high = domain->nhidden;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -23,13 +24,15 @@ bool domain_hides(const Domain *domain, uint32_t symbol) {
     return low < domain->nhidden && domain->hidden[low] == symbol;
 }
 
-static int compare_symbols(const void *a, const void *b) {
+static int compare_symbols(const void *a, const void *b)
+{
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
 }
 
 /* Sorts and drops doubles; answers how many are left. */
-static uint32_t sort_symbols(uint32_t *symbols, uint32_t n) {
+static uint32_t sort_symbols(uint32_t *symbols, uint32_t n)
+{
     uint32_t kept = 0;
     qsort(symbols, n, sizeof *symbols, compare_symbols);
     for (uint32_t i = 0; i < n; i++) {
@@ -40,7 +43,8 @@ static uint32_t sort_symbols(uint32_t *symbols, uint32_t n) {
     return kept;
 }
 
-static Domain **bucket_of(Vm *vm, uint32_t rights, const uint32_t *hidden, uint32_t n) {
+static Domain **bucket_of(Vm *vm, uint32_t rights, const uint32_t *hidden, uint32_t n)
+{
     uint32_t h = rights;
     for (uint32_t i = 0; i < n; i++) {
         h = (h ^ hidden[i]) * 16777619u;
@@ -49,7 +53,8 @@ static Domain **bucket_of(Vm *vm, uint32_t rights, const uint32_t *hidden, uint3
 }
 
 /* Under domain_lock. */
-static Status intern(Vm *vm, uint32_t rights, const uint32_t *hidden, uint32_t n, Domain **out) {
+static Status intern(Vm *vm, uint32_t rights, const uint32_t *hidden, uint32_t n, Domain **out)
+{
     Domain **bucket = bucket_of(vm, rights, hidden, n);
     for (Domain *d = *bucket; d; d = d->chain) {
         if (d->rights == rights && d->nhidden == n &&
@@ -69,8 +74,8 @@ static Status intern(Vm *vm, uint32_t rights, const uint32_t *hidden, uint32_t n
         return STATUS_NO_MEMORY;
     }
     memcpy(names, hidden, n * sizeof *names);
-    *d = (Domain){.rights = rights, .nhidden = n, .hidden = names,
-                  .next = vm->domains, .chain = *bucket};
+    *d = (Domain){
+        .rights = rights, .nhidden = n, .hidden = names, .next = vm->domains, .chain = *bucket};
     vm->domains = *bucket = d;
     vm->ndomains++;
     *out = d;
@@ -78,7 +83,8 @@ static Status intern(Vm *vm, uint32_t rights, const uint32_t *hidden, uint32_t n
 }
 
 Status domain_narrow(Vm *vm, Domain *from, const uint32_t *symbols, size_t n, uint32_t rights,
-                     Domain **out) {
+                     Domain **out)
+{
     uint32_t hidden[DOMAIN_NAMES_MAX], count = from->nhidden;
     if (count > DOMAIN_NAMES_MAX) {
         return STATUS_LIMIT;
@@ -106,7 +112,8 @@ Status domain_narrow(Vm *vm, Domain *from, const uint32_t *symbols, size_t n, ui
     return status;
 }
 
-void vm_free_domains(Vm *vm) {
+void vm_free_domains(Vm *vm)
+{
     for (Domain *d = vm->domains; d;) {
         Domain *next = d->next;
         /* the root domain has no array; an empty one of another takes a word */

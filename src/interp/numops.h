@@ -21,13 +21,13 @@
 
 /* ---- the operations ------------------------------------------------------------------------ */
 
-PrimStatus num_add(PrimCall *c);   /* +  */
-PrimStatus num_sub(PrimCall *c);   /* -  */
-PrimStatus num_mul(PrimCall *c);   /* *  */
-PrimStatus num_div(PrimCall *c);   /* /  integers: truncated */
-PrimStatus num_idiv(PrimCall *c);  /* // integers only: floored */
-PrimStatus num_mod(PrimCall *c);   /* \\ integers only: sign of the receiver */
-PrimStatus num_less(PrimCall *c);  /* <  */
+PrimStatus num_add(PrimCall *c);  /* +  */
+PrimStatus num_sub(PrimCall *c);  /* -  */
+PrimStatus num_mul(PrimCall *c);  /* *  */
+PrimStatus num_div(PrimCall *c);  /* /  integers: truncated */
+PrimStatus num_idiv(PrimCall *c); /* // integers only: floored */
+PrimStatus num_mod(PrimCall *c);  /* \\ integers only: sign of the receiver */
+PrimStatus num_less(PrimCall *c); /* <  */
 PrimStatus num_greater(PrimCall *c);
 PrimStatus num_less_eq(PrimCall *c);
 PrimStatus num_greater_eq(PrimCall *c);

@@ -17,11 +17,13 @@ static const PrimEntry entries[] = {
 
 const PrimEntry *prim_all(void) { return entries; }
 
-static bool same(const char *text, Bytes b) {
+static bool same(const char *text, Bytes b)
+{
     return strncmp(text, b.data, b.len) == 0 && text[b.len] == 0;
 }
 
-static bool same_class(const char *text, Bytes cls, bool class_side) {
+static bool same_class(const char *text, Bytes cls, bool class_side)
+{
     if (strncmp(text, cls.data, cls.len) != 0) {
         return false;
     }
@@ -29,7 +31,8 @@ static bool same_class(const char *text, Bytes cls, bool class_side) {
 }
 
 /* A linear search: at load time only, over some hundred short strings with early mismatch. */
-const PrimEntry *prim_find(Bytes cls, bool class_side, Bytes selector) {
+const PrimEntry *prim_find(Bytes cls, bool class_side, Bytes selector)
+{
     for (const PrimEntry *e = entries; e->cls; e++) {
         if (e->selector[0] == selector.data[0] && same(e->selector, selector) &&
             same_class(e->cls, cls, class_side)) {

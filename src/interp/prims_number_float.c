@@ -19,10 +19,7 @@ PrimStatus prim_float_print(PrimCall *c)
 
 /* ---- to integers --------------------------------------------------------------------------- */
 
-PrimStatus prim_float_truncated(PrimCall *c)
-{
-    return num_answer_truncated(c, trunc(receiver(c)));
-}
+PrimStatus prim_float_truncated(PrimCall *c) { return num_answer_truncated(c, trunc(receiver(c))); }
 PrimStatus prim_float_floor(PrimCall *c) { return num_answer_truncated(c, floor(receiver(c))); }
 PrimStatus prim_float_ceiling(PrimCall *c) { return num_answer_truncated(c, ceil(receiver(c))); }
 /* Halves away from zero. */

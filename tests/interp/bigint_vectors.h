@@ -11,6 +11,8 @@ typedef struct BigVector {
     const char *a, *b, *result;
 } BigVector;
 
+/* A case looks like the next one, whatever its length. */
+/* clang-format off */
 static const BigVector big_vectors[] = {
     {BIG_ADD, "18446744073709551615", "1", "18446744073709551616"},
     {BIG_ADD, "-18446744073709551616", "1", "-18446744073709551615"},

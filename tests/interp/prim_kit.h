@@ -167,8 +167,8 @@ static Object *kit_slots(Kit *k, size_t r, uint32_t cls, size_t slots)
 {
     Object *o;
     for (int tries = 0;; tries++) {
-        Status s = heap_try_new(&k->heap, &k->cx, k->heap.lo + KIT_STACK, cls, OBJ_SLOTS, 0, slots,
-                                &o);
+        Status s =
+            heap_try_new(&k->heap, &k->cx, k->heap.lo + KIT_STACK, cls, OBJ_SLOTS, 0, slots, &o);
         if (s == STATUS_OK)
             break;
         assert_true(tries < 3);

@@ -120,9 +120,9 @@ static void reading_rounds_ties_to_even(void **state)
 static void reading_refuses_what_is_no_number(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",    ".",    "-",   "e5",  "1e",   "1e+", "1 ",
-                                        " 1",  "1.2.3", "0x10", "1e400", "nano", "infi", "--1",
-                                        "1e5x", "1_0"};
+    static const char *const texts[] = {"",     ".",   "-",     "e5",   "1e",    "1e+",
+                                        "1 ",   " 1",  "1.2.3", "0x10", "1e400", "nano",
+                                        "infi", "--1", "1e5x",  "1_0"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         double d;
         assert_false(float_parse(texts[i], strlen(texts[i]), &d));

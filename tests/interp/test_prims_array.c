@@ -287,15 +287,18 @@ static void a_list_is_a_queue_and_a_stack(void **state)
     int64_t front = 0, back = 0;
     for (int round = 0; round < 3000; round++) {
         switch (next_random() % 8) {
-        case 0: case 1:
+        case 0:
+        case 1:
             KIT_CALL(&k, 1, prim_list_add, *kit_root(&k, 0), I(back));
             back++;
             break;
-        case 2: case 3:
+        case 2:
+        case 3:
             front--;
             KIT_CALL(&k, 1, prim_list_add_first, *kit_root(&k, 0), I(front));
             break;
-        case 4: case 5:
+        case 4:
+        case 5:
             if (front < back) {
                 KIT_CALL(&k, 1, prim_list_remove_first, *kit_root(&k, 0));
                 assert_int_equal(*kit_root(&k, 1), I(front));
@@ -309,8 +312,7 @@ static void a_list_is_a_queue_and_a_stack(void **state)
                 assert_int_equal(*kit_root(&k, 1), I(back));
             }
             break;
-        default:
-            kit_collect(&k, round % 5 ? HEAP_GC_MINOR : HEAP_GC_MAJOR, 0);
+        default: kit_collect(&k, round % 5 ? HEAP_GC_MINOR : HEAP_GC_MAJOR, 0);
         }
         KIT_CALL(&k, 1, prim_list_size, *kit_root(&k, 0));
         assert_int_equal(*kit_root(&k, 1), I(back - front));

@@ -63,8 +63,9 @@ static void ranges_are_copied_and_moved_in_pieces(void **state)
     assert_memory_equal(obj_bytes(kit_object(&k, 1)) + 10, obj_bytes(kit_object(&k, 0)) + 3, 69990);
     assert_int_equal(KIT_RUN(&k, prim_bytes_copy, *kit_root(&k, 0), I(0), I(1)), PRIM_ERROR);
     assert_int_equal(KIT_RUN(&k, prim_bytes_copy, *kit_root(&k, 0), I(1), I(70004)), PRIM_ERROR);
-    assert_int_equal(KIT_RUN(&k, prim_bytes_replace, *kit_root(&k, 0), I(1), I(3),
-                             *kit_root(&k, 1), I(69999)), PRIM_ERROR);
+    assert_int_equal(
+        KIT_RUN(&k, prim_bytes_replace, *kit_root(&k, 0), I(1), I(3), *kit_root(&k, 1), I(69999)),
+        PRIM_ERROR);
     assert_true(k.yields > 5);
     kit_close(&k);
 }

@@ -95,8 +95,8 @@ static void every_kind_of_key_follows_the_model(void **state)
         }
         assert_int_equal(size(&k, 0), present);
         for (size_t i = 0; i < KEYS; i++) {
-            assert_int_equal(KIT_RUN(&k, prim_dict_includes_key, *kit_root(&k, 0),
-                                     model_key(i, kind)), PRIM_OK);
+            assert_int_equal(
+                KIT_RUN(&k, prim_dict_includes_key, *kit_root(&k, 0), model_key(i, kind)), PRIM_OK);
             assert_int_equal(k.call.result, value_bool(model[i] != 0));
         }
         kit_close(&k);
@@ -177,8 +177,9 @@ static void other_keys_are_left_to_the_library(void **state)
     /* three keys with one hash, as the fallback methods store and look for them */
     for (size_t r = 1; r <= 3; r++) {
         kit_slots(&k, r, CLASS_ASSOCIATION, 2);
-        assert_int_equal(KIT_RUN(&k, prim_dict_append, *kit_root(&k, 0), *kit_root(&k, r),
-                                 I((int64_t)r), I(99)), PRIM_OK);
+        assert_int_equal(
+            KIT_RUN(&k, prim_dict_append, *kit_root(&k, 0), *kit_root(&k, r), I((int64_t)r), I(99)),
+            PRIM_OK);
         assert_int_equal(k.call.result, VALUE_TRUE);
     }
     assert_int_equal(KIT_RUN(&k, prim_dict_find_hash, *kit_root(&k, 0), *kit_root(&k, 2), I(99)),
@@ -226,10 +227,10 @@ static void damaged_dictionaries_are_errors(void **state)
         put(&k, 0, I(i), I(i));
     Value *slots = obj_slots(kit_object(&k, 0));
     Value table = slots[0], entries = slots[1], tally = slots[2];
-    const Value bad[][3] = {
-        {I(-1), entries, tally}, {I(100000), entries, tally}, {table, I(3), tally},
-        {table, entries, VALUE_NIL}, {entries, entries, tally}, {table, entries, I(100)},
-        {table, entries, I(-1)}, {VALUE_NIL, entries, tally}};
+    const Value bad[][3] = {{I(-1), entries, tally},   {I(100000), entries, tally},
+                            {table, I(3), tally},      {table, entries, VALUE_NIL},
+                            {entries, entries, tally}, {table, entries, I(100)},
+                            {table, entries, I(-1)},   {VALUE_NIL, entries, tally}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         memcpy(slots, bad[i], sizeof bad[i]);
         assert_int_equal(KIT_RUN(&k, prim_dict_at, *kit_root(&k, 0), I(3)), PRIM_ERROR);

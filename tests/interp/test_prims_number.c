@@ -50,8 +50,8 @@ static void division_rounds_as_the_language_says(void **state)
     text_open(&k);
     static const int64_t rows[][6] = {
         /* a, b, a / b, a // b, a \\ b, a mod: b */
-        {7, 2, 3, 3, 1, 1},   {-7, 2, -3, -4, -1, 1}, {7, -2, -3, -4, 1, -1},
-        {-7, -2, 3, 3, -1, -1}, {6, 3, 2, 2, 0, 0},   {0, 5, 0, 0, 0, 0},
+        {7, 2, 3, 3, 1, 1},     {-7, 2, -3, -4, -1, 1}, {7, -2, -3, -4, 1, -1},
+        {-7, -2, 3, 3, -1, -1}, {6, 3, 2, 2, 0, 0},     {0, 5, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const int64_t *row = rows[i];
