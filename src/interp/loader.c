@@ -470,6 +470,8 @@ static CompileEnv scope_env(Scope *s, bool strict)
                         .global = scope_global,
                         .binding = scope_binding,
                         .strict = strict,
+                        /* relaxed: whoever must see it has synchronised, as for run_loop */
+                        .no_folding = atom_load_rlx(&s->vm->nonpristine) != 0,
                         .class_side = s->cls != CLASS_NONE && (s->cls & 1)};
 }
 

@@ -196,6 +196,7 @@ typedef struct CompileEnv {
     bool (*binding)(void *ctx, Bytes name);
     bool strict;
     bool class_side;
+    bool no_folding; /* arithmetic of literals is sent: somebody has redefined an operator */
 } CompileEnv;
 
 #endif

@@ -513,9 +513,9 @@ static void gen_put(Codegen *c, Recv recv, uint32_t bottom, AstNode *key, AstNod
 /* -- messages --------------------------------------------------------------------------------- */
 
 /* Replaces the constant in recv by the result of sending it the message, if that is exact. */
-static bool fold(Recv *recv, const AstMessage *message)
+static bool fold(const Codegen *c, Recv *recv, const AstMessage *message)
 {
-    if (recv->kind != RECV_INT || message->kind != AST_BINARY || message->selector.len != 1)
+    if (c->env->no_folding || recv->kind != RECV_INT || message->kind != AST_BINARY || message->selector.len != 1)
         return false;
     const AstNode *arg = message->args.items[0];
     if (arg->kind != AST_INT)
@@ -604,7 +604,7 @@ static void gen_chain(Codegen *c, AstNode *node, Want want)
         AstNode *link = c->chain[--c->chain_len];
         const AstMessage *message = &link->as.send.message;
         bool last = c->chain_len == base;
-        if (link->kind == AST_SEND && fold(&recv, message))
+        if (link->kind == AST_SEND && fold(c, &recv, message))
             continue;
         Want step = last ? want : want_into(bottom);
         if (link->kind == AST_EVENTUAL)

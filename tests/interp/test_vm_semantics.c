@@ -176,6 +176,7 @@ static void a_built_in_operator_may_be_redefined(void **state)
     } rows[] = {
         {"SmallInteger", "+ x [ ^self - x ]", "| a | a := 7. a + 3", "10", "4"},
         {"SmallInteger", "+ x [ ^self - x ]", "| a b | a := 7. b := 3. a + b", "10", "4"},
+        {"SmallInteger", "+ x [ ^self - x ]", "7 + 3", "10", "4"},
         {"SmallInteger", "< x [ ^x == 3 ]", "| a | a := 5. a < 3 ifTrue: [1] ifFalse: [2]", "2",
          "1"},
         {"SmallInteger", "= x [ ^x > 100 ]", "| a | a := 5. Array with: a = 5 with: a = 200",
