@@ -515,7 +515,8 @@ static void gen_put(Codegen *c, Recv recv, uint32_t bottom, AstNode *key, AstNod
 /* Replaces the constant in recv by the result of sending it the message, if that is exact. */
 static bool fold(const Codegen *c, Recv *recv, const AstMessage *message)
 {
-    if (c->env->no_folding || recv->kind != RECV_INT || message->kind != AST_BINARY || message->selector.len != 1)
+    if (c->env->no_folding || recv->kind != RECV_INT || message->kind != AST_BINARY ||
+        message->selector.len != 1)
         return false;
     const AstNode *arg = message->args.items[0];
     if (arg->kind != AST_INT)
