@@ -53,7 +53,8 @@ static void crash_report(ActorCtx *cx, Process *p)
     Value reason = p->exit_reason;
     if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed)
         return;
-    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED) || process_exit_origin(p) != VALUE_NIL)
+    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED) || p->modes & PROCESS_MODE_QUIET ||
+        process_exit_origin(p) != VALUE_NIL)
         return;
     char pid[PROCESS_PID_TEXT], parent[PROCESS_PID_TEXT] = "none", text[512];
     process_pid_text(p->pid, pid);
@@ -226,4 +227,15 @@ void process_discard(ActorCtx *cx, Process *p)
         cx->node->config.abandon_dirty(cx->node->config.ctx, p);
     free_memory(cx, p);
     atom_store_rlx(&p->state, (uint8_t)PROCESS_FREE); /* relaxed: nothing runs */
+}
+
+void process_discard_new(ActorCtx *cx, Process *p)
+{
+    for (Fragment *f = mailbox_close(p); f;) {
+        Fragment *next = f->next;
+        fragment_free(&cx->heap, f);
+        f = next;
+    }
+    free_memory(cx, p);
+    slot_release(cx, p);
 }

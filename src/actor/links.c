@@ -159,11 +159,6 @@ Status process_request(ActorCtx *cx, Value to, ProcessRequest what, Value argume
     return STATUS_OK;
 }
 
-void process_set_mode(Process *p, uint8_t mode, bool on)
-{
-    p->modes = (uint8_t)(on ? p->modes | mode : p->modes & ~mode);
-}
-
 void links_receive_request(ActorCtx *cx, Process *p, Fragment *f)
 {
     Value argument = f->body[0], reference = f->body[2];

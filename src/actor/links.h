@@ -73,9 +73,6 @@ bool process_demonitor(ActorCtx *cx, Process *p, Value reference);
 MUST_CHECK Status process_link_child(ActorCtx *cx, Process *p, Process *child);
 MUST_CHECK Status process_monitor_child(ActorCtx *cx, Process *p, Process *child, Value reference);
 
-/* Owner: sets or clears bits of Process.modes. PROCESS_MODE_RAISES needs p->ext. */
-void process_set_mode(Process *p, uint8_t mode, bool on);
-
 typedef enum ProcessRequest {
     REQUEST_LINK,      /* argument: the other process */
     REQUEST_UNLINK,    /* the same */

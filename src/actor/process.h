@@ -191,7 +191,7 @@ typedef struct Process {
     uint8_t priority;    /* TaskPrio; fixed while the process lives */
     uint8_t timer_fired; /* set by the timer of the present wait; atomic */
     uint8_t abnormal;    /* how it ended: what a free slot remembers; atomic */
-    uint8_t modes;       /* PROCESS_MODE_*; the owner's */
+    uint8_t modes;       /* PROCESS_MODE_*; written by the owner, read by tools (relaxed) */
     uint8_t mail;        /* MAIL_F_*: what taking a message out of the queue must look after */
     /* line 4 */
     Value parent; /* pid of who forked it, or nil; a free slot remembers it. Atomic */
@@ -304,6 +304,18 @@ void actor_each_process(ActorNode *node, void (*fn)(void *ctx, Process *p), void
  * many. Looks at no more than `span` slots; *cursor is UINT32_MAX at the end. Inside a section. */
 uint32_t actor_list_pids(ActorNode *node, uint32_t *cursor, uint32_t span, Value *pids, uint32_t n);
 
+/* Owner: sets or clears bits of Process.modes. PROCESS_MODE_RAISES needs p->ext. */
+static inline void process_set_mode(Process *p, unsigned mode, bool on)
+{
+    uint8_t modes = (uint8_t)(on ? p->modes | mode : p->modes & ~mode);
+    __atomic_store_n(&p->modes, modes, __ATOMIC_RELAXED); /* relaxed: shown to others */
+}
+/* Any thread. */
+static inline uint8_t process_modes(const Process *p)
+{
+    return __atomic_load_n(&p->modes, __ATOMIC_RELAXED); /* relaxed: as above */
+}
+
 /* ---- spawning ------------------------------------------------------------------------------- */
 
 /* A slot with pid, mailbox and default fields (normal priority), no heap yet; not visible to
@@ -311,6 +323,8 @@ uint32_t actor_list_pids(ActorNode *node, uint32_t *cursor, uint32_t span, Value
 MUST_CHECK Status process_new(ActorCtx *cx, Value parent, Process **out);
 /* Gives back a slot that was not started and whose heap was never made (or has been destroyed). */
 void process_abandon(ActorCtx *cx, Process *p);
+/* The same for one with heap and extension, which are freed. Nobody is told of an end. */
+void process_discard_new(ActorCtx *cx, Process *p);
 /* Makes it runnable: by run-next when `next`, at p->priority. */
 void process_start(ActorCtx *cx, Process *p, bool next);
 /* Salt for the heap of a process: differs from process to process, the same in every run of a seed.

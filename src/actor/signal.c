@@ -225,7 +225,7 @@ uint64_t signal_number(ActorCtx *cx) { return (actor_new_reference(cx) & VALUE_P
 static void end_by(ActorCtx *cx, Process *p, Value reason, Value origin, Fragment *f)
 {
     p->flags |= (uint8_t)(PROCESS_F_ASKED | PROCESS_F_EXIT_PENDING);
-    p->modes |= PROCESS_MODE_ENDS;
+    process_set_mode(p, PROCESS_MODE_ENDS, true);
     p->exit_result = VALUE_NIL;
     p->exit_reason = reason;
     if (p->ext)
@@ -247,7 +247,7 @@ void signal_out_of_memory(ActorCtx *cx, Process *p)
     if (p->flags & PROCESS_F_KILLED)
         return;
     p->flags |= (uint8_t)(PROCESS_F_EXIT_PENDING | PROCESS_F_KILLED);
-    p->modes |= PROCESS_MODE_ENDS;
+    process_set_mode(p, PROCESS_MODE_ENDS, true);
     p->exit_result = VALUE_NIL;
     p->exit_reason = cx->node->sym_no_memory;
 }
@@ -307,7 +307,7 @@ static void receive_wait(ActorCtx *cx, Process *p, Fragment *f)
         return;
     }
     if (f->body[0] == p->parent)
-        p->modes |= PROCESS_MODE_PARENT_WAITS;
+        process_set_mode(p, PROCESS_MODE_PARENT_WAITS, true);
     f->next = ext->waiters;
     ext->waiters = f;
 }

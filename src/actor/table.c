@@ -186,7 +186,8 @@ Status process_new(ActorCtx *cx, Value parent, Process **out)
     p->domain = NULL;
     p->ext = NULL;
     atom_store_rlx(&p->wait, (uint8_t)PROCESS_WAIT_NOTHING); /* relaxed: shown only */
-    p->flags = p->modes = 0;
+    p->flags = 0;
+    atom_store_rlx(&p->modes, (uint8_t)0); /* relaxed: shown only */
     p->priority = TASK_PRIO_NORMAL;
     /* relaxed: process_gone_reason of one who asks too late may look at any time */
     atom_store_rlx(&p->parent, parent);

@@ -128,7 +128,7 @@ static bool deliver_interrupt(VmLocal *l, Process *p)
     if (!method) {
         return false;
     }
-    p->modes &= (uint8_t)~PROCESS_MODE_ENDS;
+    process_set_mode(p, PROCESS_MODE_ENDS, false);
     p->exit_reason = VALUE_NIL;
     abandon_call(l, p);
     return push_call(l, p, method, VALUE_NIL);

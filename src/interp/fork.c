@@ -2,6 +2,7 @@
 /* fork.c - a new process on a copy of a block.
  * Threads: the owner of the forking process, inside its scheduler's epoch section. */
 #include "interp_int.h"
+#include "links.h"
 
 /* Block and argument as one graph, so that what they share stays shared. Never in any heap: the
  * copier reads it like an Array of the forker's. */
@@ -62,5 +63,46 @@ Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg
     STATUS_FORWARD(interp_make_child(l, p, block, argc, arg, domain, priority, &child));
     *pid = child->pid;
     process_start(&l->actor, child, false);
+    return STATUS_OK;
+}
+
+/* Links, monitors and modes that a process has before it runs. */
+static Status fork_bonds(ActorCtx *cx, Process *p, Process *child, unsigned bonds, Value reference,
+                         Value watched)
+{
+    ProcessExt *ext;
+    STATUS_FORWARD(process_ext(cx, child, &ext));
+    process_set_mode(child, PROCESS_MODE_QUIET, (bonds & FORK_QUIET) != 0);
+    if (bonds & FORK_WATCHING) {
+        STATUS_FORWARD(process_monitor(cx, child, watched, process_new_reference(cx)));
+    }
+    if (bonds & FORK_MONITOR) {
+        STATUS_FORWARD(process_monitor_child(cx, p, child, reference));
+    }
+    if (bonds & FORK_LINK) {
+        Status status = process_link_child(cx, p, child);
+        if (status != STATUS_OK && bonds & FORK_MONITOR) {
+            (void)process_demonitor(cx, p, reference);
+        }
+        return status;
+    }
+    return STATUS_OK;
+}
+
+Status interp_fork_bound(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
+                         unsigned bonds, Value watched, Value *pid, Value *reference)
+{
+    ActorCtx *cx = &l->actor;
+    Process *child;
+    STATUS_FORWARD(interp_make_child(l, p, block, argc, arg, p->domain, (TaskPrio)p->priority,
+                                     &child));
+    *pid = child->pid;
+    *reference = process_new_reference(cx);
+    Status status = fork_bonds(cx, p, child, bonds, *reference, watched);
+    if (status != STATUS_OK) {
+        process_discard_new(cx, child);
+        return status;
+    }
+    process_start(cx, child, false);
     return STATUS_OK;
 }

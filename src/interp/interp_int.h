@@ -73,6 +73,18 @@ Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg
 Status interp_make_child(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
                          Domain *domain, TaskPrio priority, Process **child) MUST_CHECK;
 void interp_drop_child(VmLocal *l, Process *child);
+/* The same at the forker's priority and domain, with what is in `bonds` before it runs; *reference
+ * is that of FORK_MONITOR. */
+enum {
+    FORK_LINK = 1,      /* linked with the forker */
+    FORK_MONITOR = 2,   /* monitored by it */
+    FORK_QUIET = 4,     /* no crash report */
+    FORK_WATCHING = 8,  /* it monitors the process `watched` */
+    FORK_ARGUMENT = 16, /* there is an argument (for the primitive) */
+    FORK_BONDS = 31
+};
+Status interp_fork_bound(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
+                         unsigned bonds, Value watched, Value *pid, Value *reference) MUST_CHECK;
 /* ---- weak references (prims_weak.c) ---- */
 /* After a collection: forks the finalizers of objects that are gone. Answers the reductions it is
  * worth. */

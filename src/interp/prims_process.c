@@ -54,6 +54,36 @@ PrimStatus prim_block_fork_with_at(PrimCall *c)
                       value_is_int(c->args[2]) ? value_as_int(c->args[2]) : -1);
 }
 
+/* _forkWith: arg bonds: aMask watching: aProcess. An Array of the process and the reference. */
+PrimStatus prim_block_fork_bound(PrimCall *c)
+{
+    Value block = c->args[0], bonds = c->args[2], pid, reference;
+    if (!value_is_kind(block, OBJ_CLOSURE))
+        return prim_error(c, "the receiver is not a block");
+    if (!value_is_int(bonds) || value_as_int(bonds) < 0 || value_as_int(bonds) > FORK_BONDS)
+        return prim_type_error(c, 2, "SmallInteger");
+    const Code *code = closure_code(obj_of(block));
+    unsigned argc = value_as_int(bonds) & FORK_ARGUMENT ? 1 : 0;
+    if (code->nargs > argc)
+        return prim_error(c, "the block needs more arguments");
+    if (value_as_int(bonds) & FORK_WATCHING && !value_is_pid(c->args[3]))
+        return prim_type_error(c, 3, "Process");
+    PrimStatus st;
+    Object *both = prim_new_slots(c, CLASS_ARRAY, 2, &st);
+    if (!both)
+        return st;
+    Status status =
+        interp_fork_bound(prim_local(c), c->process, block, argc, c->args[1],
+                          (unsigned)value_as_int(bonds), c->args[3], &pid, &reference);
+    if (status != STATUS_OK)
+        return prim_copy_failed(c, status);
+    prim_charge_copy(c);
+    prim_charge(c, 16);
+    both->words[0] = pid;
+    both->words[1] = reference;
+    return prim_ok(c, value_ptr(both));
+}
+
 /* ---- restricted processes (D20) ------------------------------------------------------------- */
 
 /* _forkRestricted: anArrayOfSymbols rights: aMask. */
@@ -326,12 +356,14 @@ PrimStatus prim_process_await(PrimCall *c)
     if (st != PRIM_OK)
         return st;
     /* When this needs a collection, the next call finds the same report again. */
-    Object *pair = prim_new_slots(c, CLASS_ARRAY, 2, &st);
-    if (!pair)
+    Object *end = prim_new_slots(c, CLASS_ARRAY, 3, &st);
+    if (!end)
         return st;
-    pair->words[0] = reason;
-    pair->words[1] = result;
-    return prim_finish(c, value_ptr(pair));
+    const ProcessResult *known = process_result_entry(c->process, c->args[0]);
+    end->words[0] = reason;
+    end->words[1] = result;
+    end->words[2] = known ? known->origin : VALUE_NIL;
+    return prim_finish(c, value_ptr(end));
 }
 
 /* Has it ended? PRIM_OK with *ended. */
@@ -372,6 +404,18 @@ PrimStatus prim_process_exit_reason(PrimCall *c)
     if (ended && reason == VALUE_NIL)
         reason = value_symbol(SYM_NOPROC);
     return prim_ok(c, ended ? reason : VALUE_NIL);
+}
+
+/* The process whose end has ended it through links, when that is known. */
+PrimStatus prim_process_exit_origin(PrimCall *c)
+{
+    bool ended;
+    Value reason, result;
+    PrimStatus st = look_at_end(c, &ended, &reason, &result);
+    if (st != PRIM_OK)
+        return st;
+    const ProcessResult *known = process_result_entry(c->process, c->args[0]);
+    return prim_ok(c, known ? known->origin : VALUE_NIL);
 }
 
 PrimStatus prim_process_is_alive(PrimCall *c)
