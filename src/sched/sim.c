@@ -38,6 +38,10 @@ void sim_destroy(SchedGroup *group)
         SchedImpl *s = group_sched(group, i);
         if (s->in_slice && group->hooks.slice_end)
             group->hooks.slice_end(group->hook_ctx, &s->pub);
+    }
+    /* A thread that stops may wait until all have left their slices. */
+    for (uint32_t i = 0; i < group->count && group->scheds; i++) {
+        SchedImpl *s = group_sched(group, i);
         if (s->sim_started && group->hooks.thread_stop)
             group->hooks.thread_stop(group->hook_ctx, &s->pub);
     }
