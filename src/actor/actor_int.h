@@ -101,6 +101,26 @@ Fragment *mailbox_next(Process *p);
 #define MAIL_COUNT_FROM 256
 #define MAIL_HEAVY_WORDS 1024
 
+/* What only processes that receive selectively, call or are called need. */
+#define CURSORS_REFERENCE 4
+#define CURSORS_SEARCH 4
+#define CURSORS (CURSORS_REFERENCE + CURSORS_SEARCH)
+typedef struct Inbox {
+    InboxCursor cursors[CURSORS]; /* of references, then of searches */
+    Fragment *looked;             /* nodes for messages that are in the heap */
+    uint64_t searches;            /* numbers handed out */
+    uint8_t turn[2];              /* which cursor is pushed out next, by kind */
+    uint32_t ncalls;
+    struct OpenCall *calls; /* open addressing by reference; call.c */
+    uint32_t calls_cap;     /* 0 or a power of two */
+    uint32_t calls_ended;   /* entries that calls_end has dealt with */
+    /* the call that the process waits for */
+    Value call;      /* its reference; VALUE_NONE: none */
+    Value called;    /* whom */
+    Fragment *reply; /* NULL: not yet */
+} Inbox;
+MUST_CHECK Status inbox_need(ActorCtx *cx, Process *p, Inbox **out);
+
 /* f is in the queue: counts what it holds, or begins to count. */
 void inbox_count(ActorCtx *cx, Process *p, const Fragment *f);
 
@@ -165,6 +185,35 @@ void names_receive(ActorCtx *cx, Process *p, Fragment *f);
 void names_refuse(ActorCtx *cx, Fragment *f);
 /* p ends: gives back its names. False when *left was used up before. */
 bool names_end(ActorCtx *cx, Process *p, int32_t *left);
+
+/* ---- call.c --------------------------------------------------------------------------------- */
+/* SIGNAL_CALL, SIGNAL_REPLY and what is kept of a call have these words in front. */
+#define CALL_CALLER 1    /* CALL: who calls; REPLY: who replies */
+#define CALL_REFERENCE 4 /* the call */
+#define CALL_WORDS 5     /* a MailboxRequest */
+
+/* A call that has arrived and was not replied to. */
+typedef struct OpenCall {
+    Value reference;
+    Value caller;     /* VALUE_NONE while the request is in the queue */
+    Fragment *signal; /* for the reply; NULL while the request is in the queue, or without memory */
+} OpenCall;
+
+/* Each takes the signal. */
+void call_arrived(ActorCtx *cx, Process *p, Fragment *f);
+void call_replied(ActorCtx *cx, Process *p, Fragment *f);
+void call_hung_up(ActorCtx *cx, Process *p, Fragment *f);
+/* The request has been received; what carried it is kept for the reply (takes f, which holds
+ * nothing else any more). */
+void call_received(ActorCtx *cx, Process *p, Fragment *f);
+/* The same when the heap has adopted the request: a new signal is made. */
+void call_adopted(ActorCtx *cx, Process *p, Value caller, Value reference);
+/* Answers a CALL that will not be received (takes f). `reason`: an immediate. */
+void call_refuse(ActorCtx *cx, Fragment *f, Value reason);
+/* p ends: tells who has called it, and whom it calls. False: the slice was used up. */
+bool calls_end(ActorCtx *cx, Process *p, int32_t *left);
+/* Frees what p keeps of calls. */
+void calls_free(ActorCtx *cx, struct Inbox *inbox);
 
 /* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */

@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#include "call.h"
 #include "strbuf.h"
 #include "waitable.h"
 
@@ -77,6 +78,7 @@ typedef enum DeathStage {
     DEATH_LINKS,
     DEATH_WATCHED, /* others' monitors of it */
     DEATH_RESULTS, /* waiters, forker */
+    DEATH_CALLS,   /* received and not replied to */
     DEATH_CLOSE,   /* the mailbox */
     DEATH_REFUSE,  /* what was in it */
     DEATH_MEMORY,
@@ -132,6 +134,27 @@ static void let_go(ActorCtx *cx, Process *p)
     atom_store_rel(&p->state, (uint8_t)PROCESS_DEAD); /* release: as in process_exit */
 }
 
+/* The reason, without its details when it is an object: for who has not been received. */
+static Value end_symbol(const ActorCtx *cx, const Process *p)
+{
+    return value_is_ptr(p->exit_reason) ? cx->node->sym_error : p->exit_reason;
+}
+
+/* Messages that were never received; who called is told. */
+static bool free_messages(ActorCtx *cx, Process *p, int32_t *left)
+{
+    Fragment *f;
+    while (*left > 0 && (f = p->msg_first)) {
+        --*left;
+        p->msg_first = f->next;
+        if (f->kind == SIGNAL_CALL)
+            call_refuse(cx, f, end_symbol(cx, p));
+        else
+            fragment_free(&cx->heap, f);
+    }
+    return !p->msg_first;
+}
+
 /* A signal that came too late: who asks for the end is told of it. */
 static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
 {
@@ -142,6 +165,8 @@ static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
             results_answer(cx, p, f, left);
         else if (f->kind == SIGNAL_MONITOR)
             monitors_answer(cx, p, f, left);
+        else if (f->kind == SIGNAL_CALL)
+            call_refuse(cx, f, end_symbol(cx, p));
         else
             signal_refuse(cx, f);
     }
@@ -158,10 +183,11 @@ static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *lef
     case DEATH_LINKS: return links_end(cx, p, left);
     case DEATH_WATCHED: return monitors_end_watched(cx, p, left);
     case DEATH_RESULTS: return results_report(cx, p, left);
+    case DEATH_CALLS: return calls_end(cx, p, left);
     case DEATH_CLOSE: mailbox_shut(p); return true;
     case DEATH_REFUSE: return refuse_signals(cx, p, left);
     case DEATH_MEMORY: let_go(cx, p); return true;
-    case DEATH_MESSAGES: p->msg_first = free_signals(cx, p->msg_first, left); return !p->msg_first;
+    case DEATH_MESSAGES: return free_messages(cx, p, left);
     case DEATH_DONE: break;
     }
     return true;

@@ -11,7 +11,6 @@
 
 #include "actor_int.h"
 
-typedef struct Inbox Inbox;
 
 static size_t count_mail(const Process *p)
 {
@@ -53,19 +52,9 @@ bool process_mail_over(ActorCtx *cx, Process *p)
 
 /* ---- cursors -------------------------------------------------------------------------------- */
 
-#define CURSORS_REFERENCE 4
-#define CURSORS_SEARCH 4
-#define CURSORS (CURSORS_REFERENCE + CURSORS_SEARCH)
 #define REFERENCE_BATCH 4096u
 
-struct Inbox {
-    InboxCursor cursors[CURSORS]; /* of references, then of searches */
-    Fragment *looked;             /* nodes for messages that are in the heap: body = {next, prev} */
-    uint64_t searches;            /* numbers handed out */
-    uint8_t turn[2];              /* which cursor is pushed out next, by kind */
-};
-
-static Status inbox_need(ActorCtx *cx, Process *p, Inbox **out)
+Status inbox_need(ActorCtx *cx, Process *p, Inbox **out)
 {
     ProcessExt *ext;
     STATUS_FORWARD(process_ext(cx, p, &ext));
@@ -83,8 +72,10 @@ static Status inbox_need(ActorCtx *cx, Process *p, Inbox **out)
 void inbox_free(ActorCtx *cx, ProcessExt *ext)
 {
     /* looked nodes are freed with the queue */
-    if (ext->inbox)
-        pool_free(cx->heap.pool, ext->inbox, pool_class_of(sizeof *ext->inbox));
+    if (!ext->inbox)
+        return;
+    calls_free(cx, ext->inbox);
+    pool_free(cx->heap.pool, ext->inbox, pool_class_of(sizeof *ext->inbox));
     ext->inbox = NULL;
 }
 
@@ -181,9 +172,10 @@ static void cursors_unlinked(const Process *p, Fragment **link, Fragment *f)
 
 /* ---- messages that are in the heap already -------------------------------------------------- */
 
-#define NODE_NEXT 0
-#define NODE_PREV 1
-#define NODE_WORDS 2
+/* Words of a node's body; those of a call stay where they are. */
+#define NODE_NEXT 2
+#define NODE_PREV 3
+#define NODE_WORDS CALL_WORDS
 
 static inline bool is_node(const Fragment *f) { return (f->info & INBOX_LOOKED) != 0; }
 static inline Fragment *node_at(const Fragment *f, int which)
@@ -224,6 +216,10 @@ static Status node_replace(ActorCtx *cx, Process *p, Fragment **link)
     STATUS_FORWARD(signal_new(cx, NULL, VALUE_NIL, (SignalKind)f->kind, NODE_WORDS, &node, NULL));
     node->info = f->info | INBOX_LOOKED;
     node->next = f->next;
+    if (f->kind == SIGNAL_CALL) {
+        node->body[CALL_CALLER] = f->body[CALL_CALLER];
+        node->body[CALL_REFERENCE] = f->body[CALL_REFERENCE];
+    }
     if (p->flags & PROCESS_F_MAIL_COUNTED) {
         size_t *mail = &p->ext->mail_bytes, bytes = fragment_bytes(f);
         *mail = (*mail > bytes ? *mail - bytes : 0) + fragment_bytes(node);
@@ -265,6 +261,23 @@ static inline Fragment *inbox_unlink(Process *p, Fragment **link)
     return f;
 }
 
+/* Done with a message that has been copied or adopted. */
+static void shell_done(ActorCtx *cx, Process *p, Fragment *f)
+{
+    if (f->kind == SIGNAL_CALL)
+        call_received(cx, p, f);
+    else
+        fragment_free(&cx->heap, f);
+}
+
+static Value take_long(ActorCtx *cx, Process *p, Fragment **link)
+{
+    Fragment *f = inbox_unlink(p, link);
+    if (f->kind == SIGNAL_CALL)
+        call_adopted(cx, p, f->body[CALL_CALLER], f->body[CALL_REFERENCE]);
+    return heap_adopt(&p->heap, f);
+}
+
 Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_end,
                  size_t *need_words)
 {
@@ -273,16 +286,21 @@ Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_e
     if (__builtin_expect(is_node(f), 0)) {
         Value root = f->root;
         node_unlink(p->ext->inbox, inbox_unlink(p, link));
-        fragment_free(&cx->heap, f);
+        shell_done(cx, p, f);
         return root;
     }
     if (!heap_can_absorb(f))
-        return heap_adopt(&p->heap, inbox_unlink(p, link));
+        return take_long(cx, p, link);
     if (!heap_has_room(&p->heap, stack_end, f->words)) {
         *need_words = f->words;
         return VALUE_NONE;
     }
     inbox_unlink(p, link);
+    if (__builtin_expect(f->kind == SIGNAL_CALL, 0)) {
+        Value root = heap_copy_in(&p->heap, stack_end, f);
+        call_received(cx, p, f);
+        return root;
+    }
     return heap_absorb(&p->heap, &cx->heap, stack_end, f);
 }
 
@@ -311,7 +329,7 @@ void inbox_drop(ActorCtx *cx, Process *p, InboxCursor *cursor)
     Fragment *f = inbox_unlink(p, cursor->at);
     if (is_node(f))
         node_unlink(p->ext->inbox, f);
-    fragment_free(&cx->heap, f);
+    shell_done(cx, p, f);
 }
 
 Value process_take_message(Process *p)

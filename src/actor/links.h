@@ -24,6 +24,10 @@
  *   RESULT      the ended         is noted for wait, result, exitReason; no message
  *   REQUEST     any process       links, unlinks, monitors ... something on its own, because the
  *                                 sender asked it to (aProcess link: other, from a third process)
+ *   CALL        any process       joins the mailbox as a MailboxRequest
+ *   REPLY       who was called,   ends the call it belongs to if the caller still waits for that;
+ *               or a deputy       in place of who ended first: with the reason of the end
+ *   HANG_UP     the caller        forgets the call: nobody waits for its reply any more
  *   NAME        who registered it notes a name of its own, to be released at its end
  *   INFO        any process       is given to ActorConfig.info
  *

@@ -55,7 +55,8 @@ typedef enum {
     X(SEMAPHORE, "semaphore")                                                                      \
     X(WAIT_GROUP, "wait group")                                                                    \
     X(CANCELLATION, "cancellation")                                                                \
-    X(PROMISE, "promise")
+    X(PROMISE, "promise")                                                                          \
+    X(CALL, "call")
 typedef enum {
 #define PROCESS_WAIT_ENUM(id, name) PROCESS_WAIT_##id,
     PROCESS_WAITS(PROCESS_WAIT_ENUM)
@@ -86,6 +87,9 @@ typedef enum {
     SIGNAL_NAME,    /* body[0] = a Symbol that names us, body[1] = our pid */
     SIGNAL_INFO,    /* as ActorConfig.info will have it */
     SIGNAL_HOLD,       /* root: a Promise the receiver is to hold; promise.h */
+    SIGNAL_CALL,       /* these three: call.h */
+    SIGNAL_REPLY,
+    SIGNAL_HANG_UP,
     SIGNAL_FREE     /* first number for other kinds: of the mailbox, timers, promises ... */
 } SignalKind;
 

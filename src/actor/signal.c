@@ -173,6 +173,7 @@ void signal_refuse(ActorCtx *cx, Fragment *f)
     case SIGNAL_REQUEST: refuse_request(cx, f); return;
     case SIGNAL_NAME: names_refuse(cx, f); return;
     case SIGNAL_HOLD: promise_refused(cx, f); return;
+    case SIGNAL_CALL: call_refuse(cx, f, cx->node->sym_noproc); return;
     case SIGNAL_INFO: config->info(config->ctx, cx, NULL, f); return;
     default: fragment_free(&cx->heap, f);
     }
@@ -338,6 +339,9 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
     }
     case SIGNAL_HOLD: promise_handed(cx, p, f); return 0;
+    case SIGNAL_CALL: call_arrived(cx, p, f); return 0;
+    case SIGNAL_REPLY: call_replied(cx, p, f); return 0;
+    case SIGNAL_HANG_UP: call_hung_up(cx, p, f); return 0;
     default: break;
     }
     assert(f == NULL); /* a signal of unknown kind */

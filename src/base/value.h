@@ -185,7 +185,8 @@ static inline void *value_as_raw(Value v) { return (void *)(uintptr_t)(v & VALUE
     X(TIMER, "Timer", OBJECT)                                                                      \
     X(END_MESSAGE, "EndMessage", MAILBOX_MESSAGE)                                                  \
     X(EXIT_MESSAGE, "ExitMessage", END_MESSAGE)                                                    \
-    X(DOWN_MESSAGE, "DownMessage", END_MESSAGE)
+    X(DOWN_MESSAGE, "DownMessage", END_MESSAGE)                                                    \
+    X(MAILBOX_REQUEST, "MailboxRequest", MAILBOX_MESSAGE)
 
 enum {
 #define VALUE_CLASS_ENUM(id, name, super) CLASS_##id, CLASS_META_##id,

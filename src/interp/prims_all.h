@@ -23,6 +23,7 @@
 #include "prims_process.def"
 #endif
 #include "prims_link.def"
+#include "prims_call.def"
 #include "prims_receive.def"
 #include "prims_timer.def"
 #include "prims_channel.def"

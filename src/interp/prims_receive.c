@@ -97,7 +97,7 @@ static bool carries(Value payload, Value reference)
 }
 
 /* A Symbol: the selector; a class: the payload's, or an ancestor; nil: any message; another
- * immediate: the payload carries it. */
+ * immediate: the payload carries it, or it is the reference of a DownMessage. */
 static bool is_wanted(const Vm *vm, Value key, const Object *message)
 {
     if (value_is_symbol(key))
@@ -105,6 +105,8 @@ static bool is_wanted(const Vm *vm, Value key, const Object *message)
     Value payload = message->words[MESSAGE_PAYLOAD];
     if (value_is_class(key))
         return class_inherits(vm, value_class_of(payload), value_as_class(key));
+    if (obj_class(message) == CLASS_DOWN_MESSAGE && message->words[END_REFERENCE] == key)
+        return true;
     return key == VALUE_NIL || carries(payload, key);
 }
 

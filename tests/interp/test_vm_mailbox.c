@@ -155,6 +155,83 @@ static const Program timers[] = {
      "done"},
 };
 
+static const Program calls[] = {
+    {"calls are answered, in the midst of other messages",
+     "| me server sum | me := Process current.\n"
+     "server := [[| m | m := Process receive. m sender send: #noise. m reply: m payload * "
+     "2] repeat]\n"
+     "  fork.\n"
+     "sum := 0. 1 to: 200 do: [:i | sum := sum + (server call: #double with: i timeout: nil)].\n"
+     "server kill. Array with: sum with: Process current messageCount",
+     "(40200 200)"},
+    {"objects go and come, long ones too",
+     "| server a | server := [[| m | m := Process receive. m reply: m payload reversed] "
+     "repeat] fork.\n"
+     "a := server call: #r with: (1 to: 3000) asArray timeout: nil. server kill.\n"
+     "Array with: (a at: 1) with: (a at: 3000) with: a size",
+     "(3000 1 3000)"},
+    {"the end of who is called ends the call, with its reason",
+     "| ps | ps := Array new: 4.\n"
+     "ps at: 1 put: [Process receive. Process current exit: #(1 2)] fork.\n"
+     "ps at: 2 put: [Process receive. 1 / 0] fork.\n"
+     "ps at: 3 put: [Process receive. nil] fork.\n"
+     "ps at: 4 put: [Process receive. Process current kill] fork.\n"
+     "ps collect: [:p | [p call: #x with: 1 timeout: nil] on: ProcessExit do: [:e |\n"
+     "  e reason isSymbol ifTrue: [e reason] ifFalse: [e reason at: 2]]]",
+     "(2 error normal killed)"},
+    {"a call that is never looked at ends with who was called",
+     "| p caller | p := [Process receiveSelector: #never] fork.\n"
+     "caller := [[p call: #x with: 1 timeout: nil] on: ProcessExit do: [:e | e reason]] fork.\n"
+     "[p messageCount = 1] whileFalse: [Process sleep: 1]. p exit: #enough. caller wait",
+     "enough"},
+    {"the dead do not answer",
+     "| p | p := [nil] fork. p wait. [p call: 1] on: ProcessExit do: [:e | e reason]", "noproc"},
+    {"a late reply vanishes, and the call after it gets its own",
+     "| server late got | server := [| first |\n"
+     "  first := Process receive. Process receiveSelector: #go. first reply: #late.\n"
+     "  Process receive reply: #second. first reply: #later] fork.\n"
+     "late := server call: #a with: 1 timeout: 1 ifTimeout: [#none]. server send: #go with: nil.\n"
+     "got := server call: #b with: 2 timeout: nil. server wait.\n"
+     "Array with: late with: got with: Process tryReceive",
+     "(none second nil)"},
+    {"calls that time out leave nothing behind on either side",
+     "| server n | n := 0. server := [[| m | m := Process receive. m selector == #n\n"
+     "  ifTrue: [m reply: Process current messageCount]] repeat] fork.\n"
+     "300 timesRepeat: [server call: #x with: 1 timeout: 0 ifTimeout: [n := n + 1]].\n"
+     "n := n + (server call: #n with: nil timeout: nil). server kill. server wait.\n"
+     "Array with: n with: Process tryReceive",
+     "(300 nil)"},
+    {"a second reply is ignored",
+     "| server | server := [| m | m := Process receive. m reply: 1. m reply: 2.\n"
+     "  Process receive reply: 3] fork.\n"
+     "Array with: (server call: #a) with: (server call: #b) with: Process tryReceive",
+     "(1 3 nil)"},
+    {"a deputy replies, and who was called may end",
+     "| server deputy a b |\n"
+     "deputy := [[| m | m := Process receive. m payload reply: #deputy] repeat] fork.\n"
+     "server := [2 timesRepeat: [deputy send: Process receive from]. Process receive] fork.\n"
+     "a := server call: #a with: nil timeout: nil. b := server call: #b with: nil timeout: nil.\n"
+     "server kill. server wait. deputy kill. Array with: a with: b with: Process tryReceive",
+     "(deputy deputy nil)"},
+    {"who calls can be ended, and may call while it unwinds",
+     "| silent server p me | me := Process current. silent := [Process receiveSelector: "
+     "#never] fork.\n"
+     "server := [[| m | m := Process receive. m reply: m payload + 1] repeat] fork.\n"
+     "p := [[silent call: #x with: 1 timeout: nil] ensure: [me send: (server call: 4)]] fork.\n"
+     "[silent messageCount = 1] whileFalse: [Process sleep: 1]. p terminate. p wait.\n"
+     "Array with: p exitReason with: Process receive payload",
+     "(shutdown 5)"},
+    {"many callers, one server that ends in the midst",
+     "| server ps ok ended | server := [| n | n := 0. [n < 500] whileTrue: [\n"
+     "  Process receive reply: 1. n := n + 1]] fork.\n"
+     "ps := (1 to: 20) asArray collect: [:i | [| sum | sum := 0.\n"
+     "  [[sum := sum + (server call: #x with: i timeout: nil)] repeat] on: ProcessExit "
+     "do: [:e | nil].\n"
+     "  sum] fork].\n"
+     "ps inject: 0 into: [:sum :p | sum + p wait]",
+     "500"},
+};
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static void run_program(VmKit *k, const Program *p)
@@ -203,7 +280,9 @@ static void run_simulated(const Program *programs, size_t n)
     }
 PROGRAM_TESTS(receives)
 PROGRAM_TESTS(timers)
+PROGRAM_TESTS(calls)
 
 TESTKIT_MAIN(cmocka_unit_test(receives_run_on_threads),
              cmocka_unit_test(receives_run_in_the_simulator),
-             cmocka_unit_test(timers_run_on_threads), cmocka_unit_test(timers_run_in_the_simulator))
+             cmocka_unit_test(timers_run_on_threads), cmocka_unit_test(timers_run_in_the_simulator),
+             cmocka_unit_test(calls_run_on_threads), cmocka_unit_test(calls_run_in_the_simulator))
