@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "atomics.h"
+#include "link_mutants.h"
 #include "inbox.h"
 #include "lock.h"
 #include "links.h"

@@ -173,10 +173,20 @@ static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
     return !p->mbox_walk;
 }
 
+/* A mutant's order of the stages. */
+static DeathStage stage_of(const ActorNode *node, DeathStage stage)
+{
+    if (LINK_MUTANT(node, NAME_LATE) && stage >= DEATH_NAMES && stage <= DEATH_RESULTS)
+        return stage == DEATH_RESULTS ? DEATH_NAMES : (DeathStage)(stage + 1);
+    if (LINK_MUTANT(node, DOWN_AFTER_RESULT) && stage >= DEATH_WATCHED && stage <= DEATH_RESULTS)
+        return stage == DEATH_RESULTS ? DEATH_WATCHED : DEATH_RESULTS;
+    return stage;
+}
+
 /* Does what belongs to a stage; false when the slice was used up before its end. */
 static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *left)
 {
-    switch (stage) {
+    switch (stage_of(cx->node, stage)) {
     case DEATH_HOLDS: return holds_end(cx, p, left);
     case DEATH_NAMES: return names_end(cx, p, left);
     case DEATH_WATCHING: return monitors_end_watching(cx, p, left);

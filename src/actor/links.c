@@ -60,7 +60,7 @@ Status process_link(ActorCtx *cx, Process *p, Value other)
         fragment_free(&cx->heap, f);
         return status;
     }
-    if (b)
+    if (b && !LINK_MUTANT(cx->node, RELINK_FORGOTTEN))
         b->word = 0;
     signal_to(cx, other, f);
     return STATUS_OK;
@@ -99,7 +99,10 @@ void links_receive_link(ActorCtx *cx, Process *p, Fragment *f)
 {
     Value other = f->body[0];
     ProcessExt *ext;
-    if (link_find(p, other)) {
+    Bond *old = link_find(p, other);
+    if (old && LINK_MUTANT(cx->node, LINK_TAKEN_BACK))
+        old->word = 0;
+    if (old || LINK_MUTANT(cx->node, LINK_ONE_SIDE)) {
         fragment_free(&cx->heap, f);
         return;
     }
@@ -117,8 +120,8 @@ void links_receive_link(ActorCtx *cx, Process *p, Fragment *f)
 void links_receive_exit(ActorCtx *cx, Process *p, Fragment *f)
 {
     Bond *b = link_find(p, obj_of(f->root)->words[MESSAGE_SENDER]);
-    bool active = b && b->word == 0;
-    if (b)
+    bool active = (b && b->word == 0) || LINK_MUTANT(cx->node, EXIT_UNLINKED);
+    if (b && !LINK_MUTANT(cx->node, EXIT_DOUBLE))
         link_remove(cx, p, b); /* also while unlinking: who has ended sends no LINK any more */
     if (active)
         signal_exit_by_link(cx, p, f);
@@ -131,8 +134,12 @@ void links_receive_unlink(ActorCtx *cx, Process *p, Fragment *f)
     Value other = f->body[0];
     Bond *b = link_find(p, other);
     /* Our own unlinking goes on until it is acknowledged: a LINK may still come before that. */
-    if (b && b->word == 0)
+    if (b && b->word == 0 && !LINK_MUTANT(cx->node, UNLINK_ONE_SIDE))
         link_remove(cx, p, b);
+    if (LINK_MUTANT(cx->node, UNLINK_NO_ACK)) {
+        fragment_free(&cx->heap, f);
+        return;
+    }
     f->kind = SIGNAL_UNLINK_ACK;
     f->body[0] = p->pid;
     f->body[1] = other;
@@ -142,7 +149,7 @@ void links_receive_unlink(ActorCtx *cx, Process *p, Fragment *f)
 void links_receive_ack(ActorCtx *cx, Process *p, Fragment *f)
 {
     Bond *b = link_find(p, f->body[0]);
-    if (b && b->word == f->body[2])
+    if (b && (b->word == f->body[2] || LINK_MUTANT(cx->node, ACK_OF_OTHER)))
         link_remove(cx, p, b);
     fragment_free(&cx->heap, f);
 }
@@ -164,6 +171,8 @@ void links_receive_request(ActorCtx *cx, Process *p, Fragment *f)
     Value argument = f->body[0], reference = f->body[2];
     Status status = STATUS_OK;
     ProcessExt *ext;
+    if (LINK_MUTANT(cx->node, REQUEST_LOST))
+        f->info = REQUEST_UNREGISTER;
     switch ((ProcessRequest)f->info) {
     case REQUEST_LINK: status = process_link(cx, p, argument); break;
     case REQUEST_UNLINK: status = process_unlink(cx, p, argument); break;
@@ -205,6 +214,10 @@ bool links_end(ActorCtx *cx, Process *p, int32_t *left)
         }
         f = signal_of_end(cx, p, f, CLASS_EXIT_MESSAGE, cx->node->sym_exit, left);
         f->kind = SIGNAL_LINK_EXIT;
+        Fragment *twice;
+        if (LINK_MUTANT(cx->node, EXIT_DOUBLE) &&
+            fragment_duplicate(f, &cx->heap, &twice) == STATUS_OK)
+            signal_to(cx, b->key, twice);
         signal_to(cx, b->key, f);
     }
     ext->walk = 0;

@@ -107,11 +107,18 @@ static inline void make_ready(Sched *self, SchedGroup *group, Process *p, bool n
 
 bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next)
 {
+#ifdef MAGGIE_LINK_MUTANTS
+    uint8_t kind = signal->kind;
+#endif
     uint64_t before = push_node(to, signal);
     if (__builtin_expect(before == MBOX_CLOSED, 0)) {
         mailbox_reclose(cx, to, signal);
         return false;
     }
+#ifdef MAGGIE_LINK_MUTANTS
+    if (LINK_MUTANT(cx->node, WAKEUP_LOST) && kind == SIGNAL_LINK_EXIT)
+        return true;
+#endif
     if (before & MBOX_PARKED)
         make_ready(cx->sched, cx->group, to, next);
     return true;

@@ -104,7 +104,7 @@ void monitors_receive(ActorCtx *cx, Process *p, Fragment *f)
 void monitors_receive_demonitor(ActorCtx *cx, Process *p, Fragment *f)
 {
     Bond *b = p->ext ? bonds_find(&p->ext->watched, f->body[0]) : NULL;
-    if (b) {
+    if (b && !LINK_MUTANT(cx->node, DEMONITOR_LOST)) {
         fragment_free(&cx->heap, b->signal);
         bonds_remove(cx, &p->ext->watched, b);
     }
@@ -115,11 +115,12 @@ void monitors_receive_down(ActorCtx *cx, Process *p, Fragment *f)
 {
     Value reference = obj_of(f->root)->words[END_REFERENCE];
     Bond *b = p->ext ? bonds_find(&p->ext->watching, reference) : NULL;
-    if (!b) {
+    if (!b && !LINK_MUTANT(cx->node, DOWN_AFTER_DEMONITOR)) {
         fragment_free(&cx->heap, f);
         return;
     }
-    bonds_remove(cx, &p->ext->watching, b);
+    if (b && !LINK_MUTANT(cx->node, DOWN_DOUBLE))
+        bonds_remove(cx, &p->ext->watching, b);
     f->kind = SIGNAL_MESSAGE;
     inbox_append(cx, p, f);
 }
@@ -148,9 +149,18 @@ bool monitors_end_watching(ActorCtx *cx, Process *p, int32_t *left)
 void monitors_answer(ActorCtx *cx, Process *p, Fragment *f, int32_t *left)
 {
     Value watcher = f->body[0], reference = f->body[2];
+    if (LINK_MUTANT(cx->node, DOWN_DROPPED)) {
+        fragment_free(&cx->heap, f);
+        return;
+    }
     f = signal_of_end(cx, p, f, CLASS_DOWN_MESSAGE, cx->node->sym_down, left);
     obj_of(f->root)->words[END_REFERENCE] = reference;
+    if (LINK_MUTANT(cx->node, DOWN_RESULT_LOST))
+        obj_of(f->root)->words[END_RESULT] = VALUE_NIL;
     f->kind = SIGNAL_DOWN;
+    Fragment *twice;
+    if (LINK_MUTANT(cx->node, DOWN_DOUBLE) && fragment_duplicate(f, &cx->heap, &twice) == STATUS_OK)
+        signal_to(cx, watcher, twice);
     signal_to(cx, watcher, f);
 }
 

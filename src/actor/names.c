@@ -30,6 +30,8 @@ static bool name_claim(ActorNode *node, Value name, Value pid)
     while (!atom_cas(word, &found, pid)) { /* acq_rel: as above */
         if (found == pid)
             return true;
+        if (LINK_MUTANT(node, NAME_STOLEN))
+            continue;
         if (found != 0 && process_is_alive(node, found))
             return false;
     }
@@ -153,6 +155,8 @@ uint32_t actor_list_names(ActorNode *node, uint32_t *cursor, uint32_t span, Valu
 bool names_end(ActorCtx *cx, Process *p, int32_t *left)
 {
     ProcessExt *ext = p->ext;
+    if (LINK_MUTANT(cx->node, NAME_KEPT))
+        return true;
     while (ext && ext->names) {
         if (*left <= 0)
             return false;

@@ -265,6 +265,9 @@ typedef struct ActorConfig {
      * bytes), answers its length. May be NULL. */
     size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);
     void *ctx;
+#ifdef MAGGIE_LINK_MUTANTS
+    unsigned link_mutant; /* link_mutants.h */
+#endif
 } ActorConfig;
 
 /* What a running scheduler (or an outside thread, with its own) brings along. Its maker sets node

@@ -165,6 +165,10 @@ static void refuse_request(ActorCtx *cx, Fragment *f)
 void signal_refuse(ActorCtx *cx, Fragment *f)
 {
     const ActorConfig *config = &cx->node->config;
+    if (LINK_MUTANT(cx->node, NOPROC_MISSING) && f->kind != SIGNAL_NAME) {
+        fragment_free(&cx->heap, f);
+        return;
+    }
     switch ((SignalKind)f->kind) {
     case SIGNAL_WAIT: refuse_wait(cx, f); return;
     case SIGNAL_LINK: refuse_bond(cx, f, SIGNAL_LINK_EXIT); return;
@@ -238,8 +242,10 @@ static void end_by(ActorCtx *cx, Process *p, Value reason, Value origin, Fragmen
 }
 
 /* The first reason stays. */
-static bool is_ending(const Process *p)
+static bool is_ending(const ActorNode *node, const Process *p)
 {
+    if (LINK_MUTANT(node, EXIT_LAST_WINS))
+        return false;
     return (p->modes & PROCESS_MODE_ENDS) != 0 || (p->flags & PROCESS_F_TERMINATING) != 0;
 }
 
@@ -257,20 +263,24 @@ void signal_out_of_memory(ActorCtx *cx, Process *p)
 static void receive_kill(ActorCtx *cx, Process *p, Fragment *f)
 {
     p->flags |= PROCESS_F_KILLED;
-    end_by(cx, p, cx->node->sym_killed, VALUE_NIL, f);
+    bool other = LINK_MUTANT(cx->node, KILL_REASON);
+    end_by(cx, p, other ? cx->node->sym_error : cx->node->sym_killed, VALUE_NIL, f);
 }
 
 static void receive_exit(ActorCtx *cx, Process *p, Fragment *f)
 {
     const ActorNode *node = cx->node;
     Value sender = f->body[0], reason = f->root;
-    if (f->info == SIGNAL_EXIT_KILL) {
+    bool kill = f->info == SIGNAL_EXIT_KILL;
+    if (LINK_MUTANT(node, KILL_TRAPPED) && (p->modes & PROCESS_MODE_TRAPS))
+        kill = false;
+    if (kill) {
         receive_kill(cx, p, f);
     } else if ((p->modes & PROCESS_MODE_TRAPS) && reason != node->sym_interrupt) {
         signal_end_message(f, CLASS_EXIT_MESSAGE, sender, node->sym_exit, reason, VALUE_NIL);
         f->kind = SIGNAL_MESSAGE;
         inbox_append(cx, p, f);
-    } else if (is_ending(p) || (reason == node->sym_normal && sender != p->pid)) {
+    } else if (is_ending(node, p) || (reason == node->sym_normal && sender != p->pid)) {
         /* As in Erlang: somebody else's normal end is no reason to end. */
         fragment_free(&cx->heap, f);
     } else {
@@ -282,10 +292,20 @@ void signal_exit_by_link(ActorCtx *cx, Process *p, Fragment *f)
 {
     const Value *slots = obj_of(f->root)->words;
     Value reason = slots[END_REASON], origin = slots[END_ORIGIN];
-    if (p->modes & PROCESS_MODE_TRAPS) {
+    bool normal = reason == cx->node->sym_normal;
+    bool traps = (p->modes & PROCESS_MODE_TRAPS) != 0 && !LINK_MUTANT(cx->node, TRAP_IGNORED);
+    if (normal && LINK_MUTANT(cx->node, NORMAL_NOT_TOLD))
+        traps = false;
+    if (LINK_MUTANT(cx->node, NORMAL_KILLS))
+        normal = false;
+    if (LINK_MUTANT(cx->node, ORIGIN_LOST))
+        origin = VALUE_NIL;
+    if (LINK_MUTANT(cx->node, REASON_LOST))
+        reason = cx->node->sym_killed;
+    if (traps) {
         f->kind = SIGNAL_MESSAGE;
         inbox_append(cx, p, f);
-    } else if (is_ending(p) || reason == cx->node->sym_normal) {
+    } else if (is_ending(cx->node, p) || normal) {
         fragment_free(&cx->heap, f);
     } else if (p->modes & PROCESS_MODE_RAISES) {
         Fragment **end = &p->ext->raises;
@@ -353,6 +373,9 @@ void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions)
     Fragment *f;
     int n = 0;
     while ((n < FETCH_MIN || *reductions > 0) && (f = mailbox_next(p))) {
+        Fragment *second;
+        if (LINK_MUTANT(cx->node, PAIR_SWAPPED) && (second = mailbox_next(p)))
+            receive_signal(cx, p, second);
         n++;
         *reductions -= receive_signal(cx, p, f) + (n & 1); /* two cost about as much as a send */
     }

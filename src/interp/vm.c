@@ -6,6 +6,7 @@
  * Shut-down: vm_stop (any thread), vm_join, vm_destroy: processes, cells, code, tables, memory.
  * Threads: as class.h says. */
 #include "cpu.h"
+#include "link_mutants.h"
 #include "crash.h"
 #include "loader.h"
 #include "output.h"
@@ -208,6 +209,9 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .describe = crash_describe,
                           .main_ended = on_main_ended,
                           .ctx = vm};
+#ifdef MAGGIE_LINK_MUTANTS
+    actors.link_mutant = link_mutant_number(getenv("MAGGIE_LINK_MUTANT"));
+#endif
     STATUS_FORWARD(vm_local_open(vm, &vm->outside)); /* first: the node is destroyed through it */
     STATUS_FORWARD(actor_node_create(&actors, &vm->actors));
     vm->outside->actor.node = vm->actors;

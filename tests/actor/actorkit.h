@@ -193,6 +193,9 @@ static inline void kit_open(Kit *kit, uint32_t count, uint64_t seed, uint32_t ma
                           .main_ended = kit_main_ended,
                           .abandon_dirty = kit_abandon_dirty,
                           .ctx = kit};
+#ifdef MAGGIE_LINK_MUTANTS
+    actors.link_mutant = link_mutant_number(getenv("MAGGIE_LINK_MUTANT"));
+#endif
     assert_ok(actor_node_create(&actors, &kit->node));
     kit_local_open(kit, &kit->outside, NULL);
     kit->cx = &kit->outside.cx;

@@ -461,6 +461,23 @@ static void reasons_that_are_objects_are_copied_for_each(void **state)
     steps_close(&kit);
 }
 
+static void the_first_exit_stays(void **state)
+{
+    (void)state;
+    Kit kit;
+    steps_open(&kit, 1, 1);
+    Process *a = idle(&kit), *b = idle(&kit), *spy = idle(&kit);
+    Value pid[2] = {a->pid, b->pid}, ref = reference_of(&kit, spy, pid[1]);
+    assert_ok(process_link(kit.cx, b, pid[0]));
+    kit_run(&kit);
+    exit_with(&kit, pid[1], "first"); /* both are in its queue when it looks */
+    exit_with(&kit, pid[1], "second");
+    exit_with(&kit, pid[0], "third");
+    kit_run(&kit);
+    expect_down(&kit, spy, pid[1], "first", ref);
+    steps_close(&kit);
+}
+
 static void many_links_end_in_pieces(void **state)
 {
     (void)state;
@@ -765,6 +782,41 @@ static void a_name_belongs_to_one_live_process(void **state)
     steps_close(&kit);
 }
 
+/* Looks, when the DOWN is handled, whether the name is free. */
+static KitNext look_for_name(ActorCtx *cx, Process *p)
+{
+    Value message = process_take_message(p);
+    p->wait = PROCESS_WAIT_RECEIVE;
+    if (message == VALUE_NONE)
+        return KIT_PARK;
+    uint32_t id = symtab_lookup(cx->node->config.symtab, "x", 1);
+    p->exit_result = value_bool(*symtab_word(cx->node->config.symtab, id) == 0);
+    return KIT_EXIT;
+}
+
+static void names_are_free_before_anybody_hears_of_the_end(void **state)
+{
+    (void)state;
+    Kit kit;
+    kit_open(&kit, 2, 5, 0);
+    enum { NAMES = 6000 }; /* so many that the end goes on while others run */
+    Process *named = idle(&kit), *spy = kit_make(&kit, kit.cx, VALUE_NIL, look_for_name);
+    spy->flags |= PROCESS_F_MAIN;
+    assert_true(registered(&kit, named, "x"));
+    char text[16];
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(text, sizeof text, "name%d", i);
+        assert_true(registered(&kit, named, text));
+    }
+    (void)reference_of(&kit, spy, named->pid);
+    process_start(kit.cx, spy, false);
+    exit_with(&kit, named->pid, "gone");
+    kit_run(&kit);
+    assert_int_equal(kit.mains_ended, 1);
+    assert_int_equal(kit.main_result, VALUE_TRUE);
+    kit_close(&kit);
+}
+
 static void names_are_given_up_one_by_one_or_taken_away(void **state)
 {
     (void)state;
@@ -894,6 +946,8 @@ TESTKIT_MAIN(cmocka_unit_test(holds_are_told_of_the_end_most_recent_first),
              cmocka_unit_test(an_exit_on_the_way_is_ignored_after_unlink),
              cmocka_unit_test(both_ends_agree_whatever_crosses),
              cmocka_unit_test(reasons_that_are_objects_are_copied_for_each),
+             cmocka_unit_test(the_first_exit_stays),
+             cmocka_unit_test(names_are_free_before_anybody_hears_of_the_end),
              cmocka_unit_test(many_links_end_in_pieces),
              cmocka_unit_test(a_child_is_linked_and_watched_before_it_runs),
              cmocka_unit_test(exits_wait_to_be_raised_when_that_is_asked_for),
