@@ -107,8 +107,10 @@ static Status take(Channel *ch, Fragment **item, WaitWakes *wakes)
 {
     *item = take_first(ch);
     if (*item) {
+#ifndef MAGGIE_MUTANT_CHANNEL_NO_REFILL
         if (waitable_has(&ch->w, WAIT_GIVE))
             refill(ch, wakes);
+#endif
         return STATUS_OK;
     }
     Process *sender =

@@ -232,7 +232,9 @@ static void permit_holder_ended(ActorCtx *cx, Process *p, ProcessHold *hold)
 {
     (void)p;
     CountedHold *h = (CountedHold *)(void *)hold;
+#ifndef MAGGIE_MUTANT_SYNC_PERMIT_KEPT
     semaphore_release(cx, (Semaphore *)(void *)h->on);
+#endif
     counted_hold_free(cx, h);
 }
 
@@ -404,7 +406,9 @@ static bool group_serve(ActorCtx *cx, Waitable *w, WaitNode *node, WaitWakes *wa
     (void)cx;
     (void)wakes;
     const WaitGroup *g = (const WaitGroup *)(const void *)w;
+#ifndef MAGGIE_MUTANT_SYNC_ONE_WAY
     node->way = g->way; /* where it is queued when it must wait */
+#endif
     node->outcome = WAIT_DONE;
     return g->count == 0;
 }

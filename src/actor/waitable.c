@@ -148,6 +148,12 @@ Process *waitable_claim(Waitable *w, WaitWay way, Fragment *item, unsigned outco
             return p;
         }
         /* It has gone on by another way: its owner comes for what the node owns, under the lock. */
+#ifdef MAGGIE_MUTANT_WAIT_ITEM_TWICE
+        if (taken) {
+            *taken = own;
+            return p;
+        }
+#endif
         node->item = own;
     }
     return NULL;
@@ -285,6 +291,9 @@ static uint32_t serve_any(ActorCtx *cx, WaitSet *set, WaitWakes *wakes)
     uint16_t *order = set_order(set);
     for (unsigned left = set->count; left > 0; left--) {
         unsigned at = actor_choose(cx, left);
+#ifdef MAGGIE_MUTANT_WAIT_FIRST_READY
+        at = 0;
+#endif
         unsigned i = order[at];
         order[at] = order[left - 1];
         WaitNode *node = &set->nodes[i];
@@ -369,8 +378,10 @@ void wait_end(ActorCtx *cx, WaitSet *set)
 #endif
             offheap_release(cx->heap.env, &node->on->head);
         }
+#ifndef MAGGIE_MUTANT_WAIT_ITEM_KEPT
         if (node->item)
             fragment_free(&cx->heap, node->item);
+#endif
     }
     set->process->ext->waiting = NULL;
     pool_free(cx->heap.pool, set, pool_class_of(set_bytes(set->count)));
