@@ -19,7 +19,8 @@ struct Channel {
     size_t byte_limit; /* SIZE_MAX: none */
     Fragment *first;   /* items in order */
     Fragment **end;
-    OffHeap *keeper;
+    OffHeap *keeper; /* counted; NULL: none */
+    void (*gone)(OffHeap *keeper, Channel *ch);
     bool closed;
 };
 
@@ -245,8 +246,10 @@ static void channel_destroy(HeapEnv *henv, OffHeap *object)
         Fragment *last = (Fragment *)(void *)((char *)ch->end - offsetof(Fragment, next));
         heap_bury(henv, ch->first, last);
     }
-    if (ch->keeper)
+    if (ch->keeper) {
+        ch->gone(ch->keeper, ch);
         offheap_release(henv, ch->keeper);
+    }
     env_free(henv->env, ch, sizeof *ch);
 }
 
@@ -274,4 +277,8 @@ Status channel_new(ActorCtx *cx, uint64_t capacity, Channel **out)
     return STATUS_OK;
 }
 
-void channel_set_keeper(Channel *ch, OffHeap *keeper) { ch->keeper = keeper; }
+void channel_set_keeper(Channel *ch, OffHeap *keeper, void (*gone)(OffHeap *keeper, Channel *ch))
+{
+    ch->keeper = keeper;
+    ch->gone = gone;
+}

@@ -366,13 +366,14 @@ Status wait_group_add(ActorCtx *cx, WaitGroup *g, int64_t change)
     return fits ? STATUS_OK : STATUS_OUT_OF_RANGE;
 }
 
-void wait_group_relay(ActorCtx *cx, WaitGroup *g)
+/* The next piece of those whose wait is over. */
+static void group_relay(ActorCtx *cx, Waitable *w)
 {
     WaitWakes wakes;
     wakes.n = 0;
-    lock_acquire(&g->w.lock);
-    group_release_some(g, &wakes);
-    lock_release(&g->w.lock);
+    lock_acquire(&w->lock);
+    group_release_some((WaitGroup *)(void *)w, &wakes);
+    lock_release(&w->lock);
     wakes_run(cx, &wakes, false);
 }
 
@@ -415,8 +416,9 @@ static bool group_serve(ActorCtx *cx, Waitable *w, WaitNode *node, WaitWakes *wa
 
 static void group_give_back(ActorCtx *cx, Waitable *w, WaitNode *node)
 {
-    (void)node;
-    wait_group_relay(cx, (WaitGroup *)(void *)w);
+    (void)cx;
+    (void)w;
+    (void)node; /* there is nothing to give back */
 }
 
 static size_t group_describe(const Waitable *w, char *out, size_t n)
@@ -436,6 +438,7 @@ const WaitableType wait_group_type = {
     .offheap = {.name = "wait group", .destroy = group_destroy, .waitable = true},
     .serve = group_serve,
     .give_back = group_give_back,
+    .relay = group_relay,
     .describe = group_describe,
 };
 

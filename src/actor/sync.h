@@ -64,9 +64,6 @@ MUST_CHECK Status wait_group_add(ActorCtx *cx, WaitGroup *g, int64_t change);
 /* p counts as one, until it ends: the caller has added 1 for it. p may be a process that has not
  * been started. */
 MUST_CHECK Status wait_group_join(ActorCtx *cx, Process *p, WaitGroup *g);
-/* Wakes a piece of those whose wait is over; every waiter that was woken does it once more, so that
- * all get their turn. */
-void wait_group_relay(ActorCtx *cx, WaitGroup *g);
 int64_t wait_group_count(WaitGroup *g);
 
 #endif

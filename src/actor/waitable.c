@@ -376,6 +376,8 @@ void wait_end(ActorCtx *cx, WaitSet *set)
             if (set->queued && i != served)
                 node_leave(node);
 #endif
+            if (i == served && waitable_type(node->on)->relay)
+                waitable_type(node->on)->relay(cx, node->on);
             offheap_release(cx->heap.env, &node->on->head);
         }
 #ifndef MAGGIE_MUTANT_WAIT_ITEM_KEPT

@@ -40,8 +40,9 @@
  *   - `serve`: can this node's case be served right now? It then sets node->item (a fragment the
  *     node owns) and node->outcome and answers true. For a promise: resolved? duplicate the result.
  *     No memory for that: outcome WAIT_NO_MEMORY;
- *   - to complete waiters: lock, change the state, waitable_claim in a loop, unlock, wake. Many
- *     waiters: waitable_claim_all does a bounded piece of that and says whether there are more;
+ *   - to complete waiters: lock, change the state, waitable_claim, unlock, wake. For all of them,
+ *     who may be many: waitable_claim_all does a bounded piece; `relay`, called whenever a served
+ *     waiter comes to its wait_end, does the next, so that all are woken and nobody works long;
  *   - `give_back`: a served node whose process will not look at it: free node->item or hand it on.
  *
  * Lock order: level 0, below all locks of the base folder; several only by wait_begin, by address.
@@ -113,6 +114,9 @@ struct WaitableType {
     /* No lock held, node not queued: its case was served, but its process will not look at it.
      * Takes node->item. */
     void (*give_back)(ActorCtx *cx, Waitable *w, WaitNode *node);
+    /* No lock held: a case of this object was served and its process is done with it, in whatever
+     * way. May be NULL. */
+    void (*relay)(ActorCtx *cx, Waitable *w);
     /* What it is, for the deadlock report and for people: writes at most n bytes, answers how many.
      * Under the lock. */
     size_t (*describe)(const Waitable *w, char *out, size_t n);

@@ -26,6 +26,7 @@
 #include "prims_call.def"
 #include "prims_receive.def"
 #include "prims_timer.def"
+#include "prims_cancel.def"
 #include "prims_channel.def"
 #include "prims_sync.def"
 #if __has_include("prims_system.def")

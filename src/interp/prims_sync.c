@@ -245,10 +245,7 @@ PrimStatus prim_wait_group_wait(PrimCall *c)
         return prim_self(c);
     PrimStatus st =
         prim_wait_one(c, (Waitable *)(void *)g, WAIT_TAKE, NULL, PROCESS_WAIT_WAIT_GROUP, &node);
-    if (st != PRIM_OK)
-        return st;
-    wait_group_relay(prim_actor(c), g);
-    return prim_self(c);
+    return st == PRIM_OK ? prim_self(c) : st;
 }
 
 PrimStatus prim_wait_group_count(PrimCall *c)

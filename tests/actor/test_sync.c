@@ -177,8 +177,7 @@ static void a_wait_ends_with_the_zero_it_waited_for(void **state)
             if (!set[i] || wait_served(set[i]) == WAIT_NONE)
                 continue;
             if (i % 2) {
-                wait_end(kit.cx, set[i]);
-                wait_group_relay(kit.cx, g); /* as the primitive does */
+                wait_end(kit.cx, set[i]); /* which wakes the next ones */
             } else {
                 process_exit(kit.cx, p[i]); /* woken, and dead before it could pass it on */
                 p[i] = NULL;
@@ -332,7 +331,7 @@ static KitNext receiver(ActorCtx *cx, Process *p)
     return item ? KIT_YIELD : KIT_EXIT; /* nothing: closed */
 }
 
-/* Takes a permit, then the mutex, adds one, lets go. resume.b: round, resume.c: 1 while it holds. */
+/* Takes a permit, then the mutex, adds one, lets go. resume.b: round; resume.c: what it holds. */
 static KitNext locker(ActorCtx *cx, Process *p)
 {
     World *w = world;

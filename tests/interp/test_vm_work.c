@@ -234,6 +234,8 @@ static const char *const samples =
     "    kind == #Semaphore ifTrue: [^Semaphore].\n"
     "    kind == #group ifTrue: [^WaitGroup new].\n"
     "    kind == #WaitGroup ifTrue: [^WaitGroup].\n"
+    "    kind == #context ifTrue: [^CancellationContext withTimeout: 100].\n"
+    "    kind == #CancellationContext ifTrue: [^CancellationContext].\n"
     "    ^self error: 'no sample ' , kind asString\n"
     "  ]\n"
     /* A child tries one row of arguments after the other; when it dies or waits, another goes on
@@ -322,6 +324,8 @@ static const Receivers receivers[] = {
     {"Semaphore class", "Semaphore"},
     {"WaitGroup", "group"},
     {"WaitGroup class", "WaitGroup"},
+    {"CancellationContext", "context"},
+    {"CancellationContext class", "CancellationContext"},
 };
 
 static const char *const one_argument[] = {
