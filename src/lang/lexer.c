@@ -8,6 +8,7 @@
 #include <utf8proc.h>
 
 #include "diag.h"
+#include "symtab.h"
 #include "utf8.h"
 
 static const char *const kind_names[TOKEN_KIND_COUNT] = {
@@ -543,6 +544,12 @@ static bool ends_operand(TokenKind kind)
     }
 }
 
+static bool becomes_symbol(TokenKind kind)
+{
+    return kind == TOKEN_IDENTIFIER || kind == TOKEN_KEYWORD || kind == TOKEN_SYMBOL ||
+           kind == TOKEN_BINARY;
+}
+
 Token lex_next(Lexer *lx)
 {
     Token t;
@@ -553,6 +560,10 @@ Token lex_next(Lexer *lx)
         }
     }
     t = read_token(lx);
+    if (t.text.len > SYMTAB_NAME_MAX && becomes_symbol(t.kind)) {
+        t.kind = TOKEN_ERROR;
+        t.error = LEX_NAME_TOO_LONG;
+    }
     lx->last_line = lx->line;
     lx->operand_end = ends_operand(t.kind) ? lx->pos : UINT32_MAX;
     return t;
@@ -620,6 +631,7 @@ const char *lex_error_message(Token token, char out[256])
         format = "unterminated quoted symbol: no closing quote follows";
         break;
     case LEX_CHARACTER_AT_END: format = "expected a character after '$', found end of input"; break;
+    case LEX_NAME_TOO_LONG: format = "a name longer than 65535 bytes: '%s'"; break;
     case LEX_STRAY_HASH:
         format = "stray '#': expected a symbol, '#(', '#{', or a space to begin a comment";
         break;

@@ -125,6 +125,19 @@ def a_huge_source_is_read():
 
 
 @case
+def names_without_end_are_errors():
+    for text in ['x' * 70000, '3 ' + 'x' * 70000 + ': 4', '#' + 'x' * 70000, "#'" + ' ' * 70000 + "'",
+                 'x' * 70000 + ' subclass: Object', '3 ' + '+' * 70000 + ' 4']:
+        path = in_file("'before' println.\n" + text + '\n')
+        for program in [(ERL,), (MAG, 'check')]:
+            code, out, err = run(*program, path)
+            check(code == 1 and re.search(r':2:\d+: error: a name longer', err), text[:9], code, out,
+                  err)
+    code, out, err = run(ERL, in_file('| ' + 'x' * 65535 + ' |\n' + 'x' * 65535 + ' println\n'))
+    check(code == 0 and out == 'nil\n', code, out, err)
+
+
+@case
 def a_missing_file_is_told():
     for program in [(ERL,), (MAG, 'check'), (MAG, 'disasm')]:
         code, _, err = run(*program, '/no/such/file.mag')
