@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link_mutants.h - mistakes of the signal layer, built on purpose for tests that must see them.
  *
- * With MAGGIE_LINK_MUTANTS defined, a node makes the one mistake that ActorConfig.link_mutant names;
+ * With MAGGIE_LINK_MUTANTS defined, a node makes the mistake that ActorConfig.link_mutant names;
  * without it all of this is nothing. See tests/mutants/meson.build. */
 #ifndef MAGGIE_LINK_MUTANTS_H
 #define MAGGIE_LINK_MUTANTS_H
