@@ -236,6 +236,11 @@ static const char *const samples =
     "    kind == #WaitGroup ifTrue: [^WaitGroup].\n"
     "    kind == #context ifTrue: [^CancellationContext withTimeout: 100].\n"
     "    kind == #CancellationContext ifTrue: [^CancellationContext].\n"
+    "    kind == #promise ifTrue: [^Promise new].\n"
+    "    kind == #resolved ifTrue: [^Promise resolved: (Array new: self large)].\n"
+    "    kind == #Promise ifTrue: [^Promise].\n"
+    "    kind == #atom ifTrue: [^Atom on: (Array new: self large)].\n"
+    "    kind == #Atom ifTrue: [^Atom].\n"
     "    ^self error: 'no sample ' , kind asString\n"
     "  ]\n"
     /* A child tries one row of arguments after the other; when it dies or waits, another goes on
@@ -326,6 +331,10 @@ static const Receivers receivers[] = {
     {"WaitGroup class", "WaitGroup"},
     {"CancellationContext", "context"},
     {"CancellationContext class", "CancellationContext"},
+    {"Promise", "promise resolved"},
+    {"Promise class", "Promise"},
+    {"Atom", "atom"},
+    {"Atom class", "Atom"},
 };
 
 static const char *const one_argument[] = {
