@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dirty.c - threads for jobs that may block: made on demand, gone after some idle seconds.
- * Threads: dirty_submit by any; the pool's threads run jobs outside the mutex; dirty_close by the
+/* dirty.c - threads for jobs that may block or take long: made on demand, gone after some idle
+ * seconds. Two pools of one kind: what computes must not wait behind what blocks.
+ * Threads: dirty_submit by any; a pool's threads run jobs outside its mutex; dirty_close by the
  * owner of the group. Invariant: every accepted job is counted in group->alive until its done has
  * returned, so a group with jobs under way is never silent. */
 #define _GNU_SOURCE
@@ -14,9 +15,8 @@
 #define DIRTY_IDLE_S 5
 #define DIRTY_STACK_BYTES ((size_t)1 << 20)
 
-Status dirty_init(SchedGroup *group, uint32_t max)
+static Status pool_init(SchedGroup *group, DirtyPool *pool, uint32_t max)
 {
-    DirtyPool *pool = &group->dirty;
     pthread_condattr_t attr;
     if (pthread_condattr_init(&attr) != 0)
         return STATUS_SYSTEM;
@@ -26,16 +26,31 @@ Status dirty_init(SchedGroup *group, uint32_t max)
     error = error ? error : pthread_cond_init(&pool->wake, &attr);
     error = error ? error : pthread_cond_init(&pool->gone, NULL);
     pthread_condattr_destroy(&attr);
+    pool->group = group;
     pool->max = max;
     return error ? STATUS_SYSTEM : STATUS_OK;
 }
 
-void dirty_destroy(SchedGroup *group)
+static void pool_destroy(DirtyPool *pool)
 {
-    DirtyPool *pool = &group->dirty;
     pthread_cond_destroy(&pool->gone);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
+}
+
+Status dirty_init(SchedGroup *group, uint32_t max)
+{
+    STATUS_FORWARD(pool_init(group, &group->dirty, max));
+    Status status = pool_init(group, &group->work, group->count);
+    if (status != STATUS_OK)
+        pool_destroy(&group->dirty);
+    return status;
+}
+
+void dirty_destroy(SchedGroup *group)
+{
+    pool_destroy(&group->dirty);
+    pool_destroy(&group->work);
 }
 
 /* --- queue, under the mutex ------------------------------------------------------------------- */
@@ -100,13 +115,12 @@ static DirtyJob *await_job(DirtyPool *pool)
 
 static void *dirty_main(void *arg)
 {
-    SchedGroup *group = arg;
-    DirtyPool *pool = &group->dirty;
+    DirtyPool *pool = arg;
     pthread_mutex_lock(&pool->mutex);
     DirtyJob *job;
     while ((job = await_job(pool)) != NULL) {
         pthread_mutex_unlock(&pool->mutex);
-        dirty_run(group, job);
+        dirty_run(pool->group, job);
         pthread_mutex_lock(&pool->mutex);
     }
     pool->threads--;
@@ -117,7 +131,7 @@ static void *dirty_main(void *arg)
 }
 
 /* One more thread, detached; under the mutex. */
-static bool thread_add(SchedGroup *group)
+static bool thread_add(DirtyPool *pool)
 {
     pthread_attr_t attr;
     if (pthread_attr_init(&attr) != 0)
@@ -129,25 +143,24 @@ static bool thread_add(SchedGroup *group)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     pthread_t thread;
-    int error = pthread_create(&thread, &attr, dirty_main, group);
+    int error = pthread_create(&thread, &attr, dirty_main, pool);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     if (error != 0)
         return false;
-    group->dirty.threads++;
+    pool->threads++;
     return true;
 }
 
-Status dirty_submit(SchedGroup *group, DirtyJob *job)
+static Status pool_submit(SchedGroup *group, DirtyPool *pool, DirtyJob *job)
 {
-    DirtyPool *pool = &group->dirty;
     sched_hold(group); /* until job_end */
     Status status = STATUS_OK;
     pthread_mutex_lock(&pool->mutex);
     if (pool->closed || sched_stopping(group))
         status = STATUS_CLOSED;
     else if (!group->sim && pool->idle <= pool->queued && pool->threads < pool->max &&
-             !thread_add(group) && pool->threads == 0)
+             !thread_add(pool) && pool->threads == 0)
         status = STATUS_SYSTEM;
     if (status == STATUS_OK) {
         queue_append(pool, job);
@@ -159,9 +172,18 @@ Status dirty_submit(SchedGroup *group, DirtyJob *job)
     return status;
 }
 
-void dirty_close(SchedGroup *group)
+Status dirty_submit(SchedGroup *group, DirtyJob *job)
 {
-    DirtyPool *pool = &group->dirty;
+    return pool_submit(group, &group->dirty, job);
+}
+
+Status dirty_submit_work(SchedGroup *group, DirtyJob *job)
+{
+    return pool_submit(group, &group->work, job);
+}
+
+static void pool_close(SchedGroup *group, DirtyPool *pool)
+{
     pthread_mutex_lock(&pool->mutex);
     pool->closed = true;
     pthread_cond_broadcast(&pool->wake);
@@ -176,11 +198,24 @@ void dirty_close(SchedGroup *group)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-DirtyJob *dirty_take(SchedGroup *group, uint32_t which)
+void dirty_close(SchedGroup *group)
 {
-    DirtyPool *pool = &group->dirty;
+    pool_close(group, &group->dirty);
+    pool_close(group, &group->work);
+}
+
+static DirtyJob *pool_take(DirtyPool *pool, uint32_t which)
+{
     pthread_mutex_lock(&pool->mutex);
     DirtyJob *job = pool->queued > 0 ? queue_take(pool, which % pool->queued) : NULL;
     pthread_mutex_unlock(&pool->mutex);
     return job;
+}
+
+DirtyJob *dirty_take(SchedGroup *group, uint32_t which)
+{
+    DirtyPool *first = which & 1 ? &group->work : &group->dirty;
+    DirtyPool *second = which & 1 ? &group->dirty : &group->work;
+    DirtyJob *job = pool_take(first, which >> 1);
+    return job ? job : pool_take(second, which >> 1);
 }

@@ -175,6 +175,7 @@ typedef struct TaskList {
 } TaskList;
 
 typedef struct DirtyPool {
+    SchedGroup *group;
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* a job, or the end */
     pthread_cond_t gone; /* a thread ended */
@@ -230,7 +231,8 @@ struct SchedGroup {
     uint32_t fresh_end;    /* one past the newest */
     uint32_t fresh_turn;
 
-    DirtyPool dirty;
+    DirtyPool dirty; /* for what blocks */
+    DirtyPool work;  /* for what computes */
 };
 
 static inline SchedImpl *impl_of(Sched *sched) { return (SchedImpl *)(void *)sched; }
