@@ -19,6 +19,7 @@
     X(STATUS_PROCESS_LIMIT, "processLimit", "too many processes")                                  \
     X(STATUS_HEAP_FULL, "heapFull", "the heap needs a collection first")                           \
     X(STATUS_COPY_TOO_BIG, "copyTooBig", "the value is too big to be copied to another process")   \
+    X(STATUS_COPY_LONG, "copyLong", "the value is too big to be copied at once")                   \
     X(STATUS_TOO_BIG, "tooBig", "the object or number would be too big")                           \
     X(STATUS_TOO_DEEP, "tooDeep", "nested too deeply")                                             \
     X(STATUS_BAD_ARGUMENT, "badArgument", "an argument has the wrong kind or value")               \

@@ -97,7 +97,8 @@ typedef struct OldSpace {
     LargeObject *dirty;
     size_t large_young_words;
     size_t large_old_words;
-    Value handles; /* of old objects */
+    size_t dirty_cards; /* marked since the last collection */
+    Value handles;      /* of old objects */
     Remembered remembered;
     const Env *env;   /* for the remembered set, which grows where no HeapCtx is at hand */
     uint32_t serial;  /* of chunks and large objects: their salts */

@@ -207,6 +207,7 @@ void heap_env_init(HeapEnv *henv, Env *env, PoolGlobal *pools)
     henv->pools = pools;
     henv->stack_cap_bytes = HEAP_STACK_CAP_BYTES;
     henv->copy_cap_words = HEAP_COPY_CAP_WORDS;
+    henv->long_words = HEAP_LONG_WORDS;
 #ifdef MAGGIE_GC_STRESS
     henv->verify = true;
 #endif
@@ -410,7 +411,9 @@ bool heap_store_slow(Heap *heap, Object *o, Value *slot, Value v)
             return true;
 #ifndef MAGGIE_MUTANT_GC_CARD
         LargeObject *large = large_of(o);
-        large->cards[(size_t)(slot - obj_slots(o)) / GC_CARD_WORDS] = 1;
+        uint8_t *card = &large->cards[(size_t)(slot - obj_slots(o)) / GC_CARD_WORDS];
+        old->dirty_cards += !*card;
+        *card = 1;
         if (!large->is_dirty) {
             large->is_dirty = true;
             large->next_dirty = old->dirty;

@@ -96,6 +96,7 @@ typedef struct HeapEnv {
     /* beyond this a deep stack makes blocks no bigger than it needs; 0: none */
     size_t stack_soft_bytes;
     size_t copy_cap_words; /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
+    size_t long_words;     /* more words of work than this are too much for a scheduler (I5) */
     bool verify;           /* check I2 and every root after every collection */
     /* Called for the code pointers found in live closures during a collection that is not minor;
      * repeats are possible. */
@@ -109,6 +110,8 @@ typedef struct HeapEnv {
 
 #define HEAP_COPY_CAP_WORDS ((size_t)1 << 27)
 #define HEAP_STACK_CAP_BYTES ((size_t)64 << 20)
+/* M17: under a millisecond of collection. */
+#define HEAP_LONG_WORDS ((size_t)1 << 17)
 
 /* M20: what the collector and the copier did, for the tests that keep them honest. */
 typedef struct HeapCounters {
@@ -126,6 +129,7 @@ typedef struct HeapCtx {
     HeapEnv *env;
     PoolLocal *pool;
     EpochRecord *epoch;    /* frozen regions die through it; NULL only where a single thread runs */
+    size_t copy_words;     /* copies of more words answer STATUS_COPY_LONG; 0: no such limit */
     HeapCounters counters; /* owner only */
 } HeapCtx;
 
@@ -201,6 +205,10 @@ static inline Object *heap_try_alloc(Heap *heap, const Value *stack_end, size_t 
     return (Object *)heap->hp;
 }
 
+/* A few words beside the block, for who needs memory where it cannot leave for a collection. NULL
+ * when memory is out. They hold nils. Do not make a habit of it. */
+Object *heap_new_apart(Heap *heap, HeapCtx *cx, size_t total);
+
 /* Any size: small ones as above, large ones in their own block. Header and size word are written;
  * the contents of small ones are undefined, those of large ones are zero words, so that they may be
  * filled in pieces, with safepoints between. kind/pad/class as obj_header. Answers STATUS_HEAP_FULL
@@ -261,9 +269,9 @@ bool heap_over_cap(const Heap *heap, const HeapCtx *cx, size_t bytes);
 bool heap_wants_collection(const Heap *heap);
 /* The process is about to wait: blocks that grew because it collected often may shrink again. */
 static inline void heap_note_wait(Heap *heap) { heap->streak = 0; }
-/* Would the next HEAP_GC_AUTO collection be a major one of more than `words` words? Then the caller
- * may prefer to run it on a dirty thread. */
-bool heap_next_gc_is_long(const Heap *heap, size_t words);
+/* May this collection be more work than HeapEnv.long_words? Then a scheduler should leave it to a
+ * thread where it disturbs nobody (M17). */
+bool heap_collect_is_long(const Heap *heap, const HeapCtx *cx, const HeapGcRequest *request);
 
 /* ---- identity hash ----------------------------------------------------------------------- */
 
@@ -278,7 +286,8 @@ uint32_t heap_identity_hash(Heap *heap, Object *o);
  * with `extra_words` (at most FRAGMENT_EXTRA_MAX) left free at the front of the body. Frozen parts,
  * symbols, classes and string buffers are shared and counted. Iterative; forwarding through the
  * source's headers, undone before returning (M2). `source` may be NULL when root holds frozen parts
- * and immediates only. kind, info and next are zero. STATUS_COPY_TOO_BIG above the VM's limit.
+ * and immediates only. kind, info and next are zero. STATUS_COPY_TOO_BIG above the VM's limit,
+ * STATUS_COPY_LONG above that of cx: nothing has happened, the copy may be made elsewhere.
  * STATUS_NOT_SENDABLE when an object refuses (weak references, ...): *culprit (may be NULL) is it.
  * Cost: (*out)->words, at about 1 reduction per 16. */
 Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,

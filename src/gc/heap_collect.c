@@ -239,10 +239,24 @@ Status heap_become(Heap *heap, HeapCtx *cx, const HeapRoots *roots, const HeapGc
     return gc_collect(heap, cx, roots, request, &become, result);
 }
 
-bool heap_next_gc_is_long(const Heap *heap, size_t words)
+/* Words an old object that was stored to has, about. */
+#define GC_REMEMBERED_WORDS 8
+
+bool heap_collect_is_long(const Heap *heap, const HeapCtx *cx, const HeapGcRequest *r)
 {
+    /* What everything young costs if it lives; the stack is looked at whole. */
+    size_t words = (size_t)(heap->hi - heap->hp) + fragments_words(heap) + r->stack_used_words;
     const OldSpace *old = heap_old(heap);
-    return old && gc_major_due(heap) && old_used_words(old) + old->large_old_words > words;
+    if (old) {
+        words += old->large_young_words;
+        if (r->kind >= HEAP_GC_MAJOR || gc_major_due(heap) || old->remembered.overflow)
+            words += old_used_words(old) + old->large_old_words;
+        else
+            words += old->remembered.count * GC_REMEMBERED_WORDS +
+                     old->dirty_cards * GC_CARD_WORDS +
+                     (old->dirty ? old->large_old_words / GC_CARD_WORDS : 0);
+    }
+    return words > cx->env->long_words;
 }
 
 bool heap_wants_collection(const Heap *heap)

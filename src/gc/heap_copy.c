@@ -43,6 +43,7 @@ typedef struct Copier {
     Value *top;
     Value *end;
     size_t budget;   /* words */
+    Status beyond;   /* what to answer when they do not suffice */
     uint64_t flags;  /* OBJ_F_FROZEN or 0 */
     unsigned prefix; /* words in front of each object: 1 for the region of frozen ones */
     CopyLog *log;
@@ -109,7 +110,7 @@ static __attribute__((noinline)) Status copier_grow(Copier *c, size_t more)
 {
     size_t used = (size_t)(c->top - c->base);
     if (used + more > c->budget)
-        return STATUS_COPY_TOO_BIG;
+        return c->beyond;
     CopyBuffer bigger;
     size_t words = 2 * (used + more) < c->budget ? 2 * (used + more) : c->budget;
     STATUS_FORWARD(copy_buffer_new(c->cx, &bigger, c->buffer.front, words));
@@ -282,6 +283,11 @@ static void copier_init(Copier *c, HeapCtx *cx, const Heap *source)
     c->budget = cx->env->copy_cap_words ? cx->env->copy_cap_words : HEAP_COPY_CAP_WORDS;
     if (c->budget > UINT32_MAX / 2)
         c->budget = UINT32_MAX / 2; /* Fragment.words */
+    c->beyond = STATUS_COPY_TOO_BIG;
+    if (cx->copy_words && cx->copy_words < c->budget) {
+        c->budget = cx->copy_words;
+        c->beyond = STATUS_COPY_LONG;
+    }
     c->flags = 0;
     c->prefix = 0;
     c->log = c->local_log;
@@ -396,7 +402,7 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
     copier_init(&c, cx, source);
     size_t guess = copy_guess(obj_of(root));
     if (guess / 2 > c.budget)
-        return STATUS_COPY_TOO_BIG;
+        return c.beyond;
     CopyBuffer buffer;
     STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra_words, guess));
     copier_use(&c, &buffer);
@@ -522,6 +528,20 @@ Value heap_absorb(Heap *heap, HeapCtx *cx, const Value *stack_end, Fragment *f)
     if (root != VALUE_NONE)
         fragment_free_shell(cx, f);
     return root;
+}
+
+Object *heap_new_apart(Heap *heap, HeapCtx *cx, size_t total)
+{
+    CopyBuffer buffer;
+    if (copy_buffer_new(cx, &buffer, FRAGMENT_HEAD, total) != STATUS_OK)
+        return NULL;
+    Fragment *f = fragment_in(&buffer, 0, total);
+    Object *o = (Object *)f->body;
+    o->header = obj_header(CLASS_ARRAY, (unsigned)total - 1, OBJ_SLOTS, 0);
+    for (size_t i = 1; i < total; i++)
+        o->words[i - 1] = VALUE_NIL;
+    f->root = value_ptr(o);
+    return obj_of(heap_adopt(heap, f));
 }
 
 size_t heap_adopted_words(const Heap *heap)

@@ -435,6 +435,7 @@ static void gc_scan_dirty(Gc *gc)
         gc_scan_cards(gc, large);
     }
     gc->old->dirty = NULL;
+    gc->old->dirty_cards = 0;
 }
 
 /* A major collection sees everything: what was remembered does not matter. */
@@ -447,6 +448,7 @@ static void gc_forget_remembered(OldSpace *old)
         memset(large->cards, 0, large->ncards);
     }
     old->dirty = NULL;
+    old->dirty_cards = 0;
 }
 
 /* ---- after tracing ------------------------------------------------------------------------ */
