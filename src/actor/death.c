@@ -10,7 +10,10 @@
  * next. The interpreter's state is gone by then; the fields of Process.resume remember where the
  * work stands.
  *
- * Threads: the owner. */
+ * Threads: the owner; of a process with a big heap that is a thread which is no scheduler (its
+ * context has none) and not for ever in an epoch section, so the end is made in one go there, and
+ * the stages that look at other processes are in sections of their own.
+ */
 #include "actor_int.h"
 
 #include <string.h>
@@ -207,7 +210,15 @@ static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *lef
 static bool death_go_on(ActorCtx *cx, Process *p, int32_t *left)
 {
     while (p->resume.b < DEATH_DONE) {
-        if (!death_stage(cx, p, (DeathStage)p->resume.b, left))
+        DeathStage stage = (DeathStage)p->resume.b;
+        /* a scheduler is in one anyway; results are long and open their own */
+        bool section = !cx->sched && (stage < DEATH_RESULTS || stage == DEATH_REFUSE);
+        if (section)
+            epoch_begin(cx->epoch);
+        bool done = death_stage(cx, p, stage, left);
+        if (section)
+            epoch_end(cx->epoch);
+        if (!done)
             return false;
         p->resume.b++;
     }
@@ -231,7 +242,9 @@ void process_exit(ActorCtx *cx, Process *p)
 #ifndef MAGGIE_MUTANT_EXIT_ORDER
     atom_store_rel(&p->state, (uint8_t)PROCESS_EXITING);
 #endif
+    epoch_begin(cx->epoch);
     process_stop_waiting(cx, p);
+    epoch_end(cx->epoch);
     p->resume.a = (uint64_t)(uintptr_t)node;
     p->resume.b = DEATH_HOLDS;
     p->resume.c = 0;

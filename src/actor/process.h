@@ -7,7 +7,8 @@
  *
  * Who touches what: line 1 (mailbox tail, pid) is for senders; everything else belongs to the
  * owner, that is the scheduler now running the process, or whoever has claimed it by taking the
- * PARKED tag from the mailbox.
+ * PARKED tag from the mailbox, or a job that has been handed the process with all it owns (the
+ * waits from COLLECT on).
  *
  * Reclamation: a dead slot goes back through the epoch, so a sender that has resolved a pid inside
  * its section may push to the (closed) mailbox safely. The slot's pid is replaced before that, so
@@ -40,7 +41,9 @@ typedef enum {
     PROCESS_DEAD     /* closed; memory is being given back */
 } ProcessState;
 
-/* What a live process waits for; shown by tools and by the deadlock report (D15). */
+/* What a live process waits for; shown by tools and by the deadlock report (D15). From COLLECT on
+ * it waits for no signal: its heap is in the hands of another thread, and only that one makes it
+ * ready. */
 #define PROCESS_WAITS(X)                                                                           \
     X(NOTHING, "running")                                                                          \
     X(RECEIVE, "receive")                                                                          \
@@ -56,7 +59,10 @@ typedef enum {
     X(WAIT_GROUP, "wait group")                                                                    \
     X(CANCELLATION, "cancellation")                                                                \
     X(PROMISE, "promise")                                                                          \
-    X(CALL, "call")
+    X(CALL, "call")                                                                                \
+    X(COLLECT, "collecting")                                                                       \
+    X(COPY, "copying")                                                                             \
+    X(END, "ending")
 typedef enum {
 #define PROCESS_WAIT_ENUM(id, name) PROCESS_WAIT_##id,
     PROCESS_WAITS(PROCESS_WAIT_ENUM)
@@ -223,7 +229,11 @@ enum {
     PROCESS_MODE_TRAPS = 2,        /* exit signals become messages */
     PROCESS_MODE_RAISES = 4,       /* exits of linked processes become exceptions */
     PROCESS_MODE_ENDS = 8,  /* under PROCESS_F_EXIT_PENDING: exit_reason is what to end with */
-    PROCESS_MODE_QUIET = 16 /* no crash report: somebody else takes care of that */
+    PROCESS_MODE_QUIET = 16, /* no crash report: somebody else takes care of that */
+    /* was collected elsewhere, and what asked for that starts over; or that failed and it ends */
+    PROCESS_MODE_COLLECTED = 32,
+    PROCESS_MODE_COLLECT_FAILED = 64,
+    PROCESS_MODE_SHRINK = 128 /* the block should shrink at the next yield */
 };
 /* Process.mail */
 enum { MAIL_F_CURSORS = 1 /* positions in the private queue are remembered */ };
@@ -302,6 +312,8 @@ void actor_node_destroy(ActorNode *node, ActorCtx *cx);
 /* Waits until what this context deferred has run (epoch_barrier), gives its slots back. Outside a
  * section, before the epoch record is unregistered. After actor_node_destroy it does no harm. */
 void actor_ctx_close(ActorCtx *cx);
+/* Gives the free slots that this context keeps for itself back to the node. */
+void actor_ctx_trim(ActorCtx *cx);
 
 /* Any thread; a snapshot while processes run. */
 uint32_t actor_process_count(ActorNode *node);
@@ -372,10 +384,14 @@ bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next);
  * with the *culprit; STATUS_COPY_TOO_BIG, STATUS_NO_MEMORY. Sets cx->copied_words. */
 MUST_CHECK Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
                                Value *culprit);
-/* A message whose payload has been copied out already with SIGNAL_MESSAGE_EXTRA words (takes f). */
+/* A message whose payload has been copied out already with SIGNAL_MESSAGE_EXTRA words (takes f);
+ * with this info its closures have been detached too, by process_detach. */
+#define SIGNAL_MESSAGE_DETACHED 1
 #define SIGNAL_MESSAGE_EXTRA 4
 MUST_CHECK Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selector,
                                         Fragment *f);
+/* ^ in the copied closures of a message cannot return. Any thread. */
+void process_detach(Fragment *f);
 /* Exit signal with a reason. kill: untrappable. `from` NULL: as in process_send. */
 MUST_CHECK Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bool kill);
 

@@ -325,13 +325,16 @@ static Fragment *report_new(ActorCtx *cx, Process *p)
     return f;
 }
 
+/* A section of its own: an end that runs on no scheduler is in none. */
 static void report_push(ActorCtx *cx, Value to, Fragment *f)
 {
+    epoch_begin(cx->epoch);
     Process *receiver = process_of_pid(cx->node, to);
     if (receiver)
         process_push(cx, receiver, f, false);
     else
         fragment_free(&cx->heap, f);
+    epoch_end(cx->epoch);
 }
 
 Fragment *report_take(ActorCtx *cx, Process *p, bool last, int32_t *left)
@@ -387,7 +390,10 @@ static bool report_to_parent(ActorCtx *cx, const Process *p)
         return false;
     if (p->exit_reason == cx->node->sym_normal && p->exit_result == VALUE_NIL)
         return false;
-    return process_is_alive(cx->node, p->parent);
+    epoch_begin(cx->epoch); /* as in report_push */
+    bool alive = process_is_alive(cx->node, p->parent);
+    epoch_end(cx->epoch);
+    return alive;
 }
 
 bool results_report(ActorCtx *cx, Process *p, int32_t *left)

@@ -38,8 +38,7 @@ void process_map_home_tokens(Value *first, const Value *end, Value token)
     }
 }
 
-/* In a message: ^ cannot return. */
-static void detach_closures(Fragment *f)
+void process_detach(Fragment *f)
 {
     if (f->words > f->extra)
         process_map_home_tokens(f->body + f->extra, f->body + f->words, HOME_TOKEN_DEAD);
@@ -66,7 +65,9 @@ Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selecto
         fragment_free(&cx->heap, f);
         return STATUS_NO_PROCESS;
     }
-    detach_closures(f);
+    if (f->info != SIGNAL_MESSAGE_DETACHED)
+        process_detach(f);
+    f->info = 0; /* the receiver's queue has other uses for it */
     message_finish(f, sender, selector);
     f->kind = SIGNAL_MESSAGE;
     /* A receiver that waits runs next: it has the message in the cache. */
@@ -96,7 +97,7 @@ Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bo
     Value culprit;
     STATUS_FORWARD(signal_new(cx, from ? &from->heap : NULL, kill ? cx->node->sym_killed : reason,
                               SIGNAL_EXIT, SIGNAL_END_EXTRA, &f, &culprit));
-    detach_closures(f);
+    process_detach(f);
     f->body[0] = from ? from->pid : VALUE_NIL;
     f->info = kill ? SIGNAL_EXIT_KILL : SIGNAL_EXIT_TRAPPABLE;
     return process_push(cx, receiver, f, false) ? STATUS_OK : STATUS_NO_PROCESS;

@@ -353,14 +353,19 @@ fail:
     return status;
 }
 
+void actor_ctx_trim(ActorCtx *cx)
+{
+    if (cx->nfree > 0)
+        slots_return(cx, cx->nfree);
+}
+
 void actor_ctx_close(ActorCtx *cx)
 {
     epoch_barrier(cx->epoch);
     ActorNode *node = cx->node;
     if (!node)
         return;
-    if (cx->nfree > 0)
-        slots_return(cx, cx->nfree);
+    actor_ctx_trim(cx);
     if (cx->listed) {
         node_lock(cx);
         node->closed_live += cx->live;

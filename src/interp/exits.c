@@ -91,6 +91,16 @@ static bool has_unwind_frames(Process *p)
     return false;
 }
 
+/* For the call of a method with one argument, above the top window. */
+#define EXIT_STACK_WORDS 16
+
+static bool exit_has_room(const Process *p)
+{
+    size_t top = p->code->nregs > p->live ? p->code->nregs : p->live;
+    size_t used = p->window + top + EXIT_STACK_WORDS + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS;
+    return (size_t)(p->heap.hp - p->heap.lo) >= used;
+}
+
 /* Pushes a call of a class method of Process above everything live; an interrupted call is
  * abandoned, its arguments stay below. False: the process ends for lack of memory. */
 static bool push_call(VmLocal *l, Process *p, Code *method, Value argument)
@@ -98,7 +108,9 @@ static bool push_call(VmLocal *l, Process *p, Code *method, Value argument)
     int32_t reds = 0;
     size_t live = p->live;
     p->resume.root = argument; /* a root while the heap may be collected */
-    if (!interp_collect(l, p, 0, live, 16, &reds)) {
+    /* a long collection has been made before, see interp_deliver_exit */
+    if (!interp_collect_is_long(l, p, 0, live, EXIT_STACK_WORDS) &&
+        !interp_collect(l, p, 0, live, EXIT_STACK_WORDS, &reds)) {
         return false;
     }
     Value *nb = p->heap.lo + p->window + live;
@@ -151,37 +163,41 @@ static bool deliver_raise(VmLocal *l, Process *p)
     return push_call(l, p, method, heap_adopt(&p->heap, f));
 }
 
-bool interp_deliver_exit(VmLocal *l, Process *p)
+ExitDelivery interp_deliver_exit(VmLocal *l, Process *p)
 {
 #ifdef MAGGIE_MUTANT_EXITS_LOST
     if (p->wait == PROCESS_WAIT_RECEIVE) {
         p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
-        return true;
+        return EXIT_DELIVERED;
     }
 #endif
     p->flags &= (uint8_t)~PROCESS_F_EXIT_PENDING;
     if (p->flags & PROCESS_F_KILLED) {
-        return false;
+        return EXIT_NOW;
     }
     if (p->flags & PROCESS_F_TERMINATING) {
-        return true; /* already on its way; the first reason stays */
+        return EXIT_DELIVERED; /* already on its way; the first reason stays */
+    }
+    if (interp_collect_is_long(l, p, 0, p->live, EXIT_STACK_WORDS) && !exit_has_room(p)) {
+        p->flags |= PROCESS_F_EXIT_PENDING;
+        return EXIT_COLLECT;
     }
     if (!(p->modes & PROCESS_MODE_ENDS)) {
-        return deliver_raise(l, p);
+        return deliver_raise(l, p) ? EXIT_DELIVERED : EXIT_NOW;
     }
     if (p->exit_reason == value_symbol(SYM_INTERRUPT) && deliver_interrupt(l, p)) {
-        return true;
+        return EXIT_DELIVERED;
     }
     Code *terminate = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_TERMINATE);
     if (!terminate || !has_unwind_frames(p) || !exit_timer_start(l, p)) {
-        return false;
+        return EXIT_NOW;
     }
     abandon_call(l, p);
     if (!push_call(l, p, terminate, p->exit_reason)) {
-        return false;
+        return EXIT_NOW;
     }
     p->flags |= PROCESS_F_TERMINATING;
-    return true;
+    return EXIT_DELIVERED;
 }
 
 /* ---- dirty jobs --------------------------------------------------------------------------- */
@@ -194,6 +210,7 @@ typedef struct DirtyCall {
     DirtyJob job;
     Vm *vm;
     Value pid;
+    Process *owned; /* the process whose memory the job works on, or NULL */
     void (*run)(void *state);
     void (*free)(void *state);
     void *data;
@@ -220,6 +237,13 @@ static void dirty_done(DirtyJob *job, bool ran)
     Vm *vm = d->vm;
     Value pid = d->pid;
     d->ran = ran;
+    if (d->owned) {
+        Process *p = d->owned;
+        /* relaxed: sched_ready publishes it with all else that is the process's */
+        atom_store_rlx(&d->state, (uint32_t)DIRTY_FINISHED);
+        sched_ready(NULL, vm->group, &p->task);
+        return;
+    }
     /* acq_rel: publishes the job's results to interp_dirty_pending's acquire, or sees that the
      * process has gone (pairs with interp_abandon_dirty) */
     if (atom_xchg(&d->state, DIRTY_FINISHED) == DIRTY_ABANDONED) {
@@ -232,6 +256,8 @@ static void dirty_done(DirtyJob *job, bool ran)
 Status interp_start_dirty(VmLocal *l, Process *p)
 {
     PrimCall *c = &l->call;
+    uint8_t owned = c->dirty_wait;
+    c->dirty_wait = 0;
     ProcessExt *ext;
     DirtyCall *d = env_alloc(l->vm->env, sizeof *d);
     Status status = d ? process_ext(&l->actor, p, &ext) : STATUS_NO_MEMORY;
@@ -244,11 +270,14 @@ Status interp_start_dirty(VmLocal *l, Process *p)
                          .data = c->dirty_state,
                          .state = DIRTY_RUNNING};
         d->job.arg = d;
+        d->owned = owned ? p : NULL;
         ext->dirty = d;
-        p->wait = PROCESS_WAIT_DIRTY;
-        status = dirty_submit(l->vm->group, &d->job);
+        /* relaxed: for tools that look meanwhile */
+        atom_store_rlx(&p->wait, owned ? owned : (uint8_t)PROCESS_WAIT_DIRTY);
+        c->dirty_run = NULL;
+        status = owned ? dirty_submit_work(l->vm->group, &d->job)
+                       : dirty_submit(l->vm->group, &d->job);
         if (status == STATUS_OK) {
-            c->dirty_run = NULL;
             return STATUS_OK;
         }
         ext->dirty = NULL;
@@ -278,6 +307,28 @@ void interp_take_dirty(VmLocal *l, Process *p)
     l->call.dirty_free = d->free;
     p->ext->dirty = NULL;
     env_free(d->vm->env, d, sizeof *d);
+}
+
+bool interp_keep_dirty(VmLocal *l, Process *p)
+{
+    PrimCall *c = &l->call;
+    if (!c->dirty_done || !c->dirty_state) {
+        return true;
+    }
+    ProcessExt *ext;
+    DirtyCall *d = env_alloc(l->vm->env, sizeof *d);
+    if (!d || process_ext(&l->actor, p, &ext) != STATUS_OK) {
+        env_free(l->vm->env, d, sizeof *d);
+        return false;
+    }
+    *d = (DirtyCall){.vm = l->vm,
+                     .pid = p->pid,
+                     .free = c->dirty_free,
+                     .data = c->dirty_state,
+                     .state = DIRTY_FINISHED};
+    ext->dirty = d;
+    c->dirty_done = false;
+    return true;
 }
 
 void interp_drop_dirty(VmLocal *l)

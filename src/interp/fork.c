@@ -11,42 +11,47 @@ typedef struct ForkPair {
     Value words[2];
 } ForkPair;
 
-/* Heap and frame of a new process. */
-static Status fork_fill(ActorCtx *cx, Heap *source, Process *child, Value block, unsigned argc,
-                        Value arg) {
+Status interp_fork_copy(ActorCtx *cx, Heap *source, Value block, unsigned argc, Value arg,
+                        uint32_t salt, ForkCopy *copy) {
     const Code *code = closure_code(obj_of(block));
     bool pair = argc > 0 && value_is_ptr(arg);
     ForkPair both = {obj_header(CLASS_ARRAY, 2, OBJ_SLOTS, 0), {block, arg}};
     Value root = pair ? value_ptr(&both) : block;
-    STATUS_FORWARD(heap_init_with_copy(&child->heap, &cx->heap, source, root,
-                                       interp_base_words(code), process_salt(child), &root));
-    Heap *heap = &child->heap;
+    Heap *heap = &copy->heap;
+    STATUS_FORWARD(heap_init_with_copy(heap, &cx->heap, source, root, interp_base_words(code), salt,
+                                       &root));
     cx->copied_words = (size_t)(heap->hi - heap->hp);
     process_map_home_tokens(heap->hp, heap->hi, HOME_TOKEN_FORK);
-    if (pair) {
-        Object *copy = obj_of(root);
-        root = copy->words[0];
-        arg = copy->words[1];
-    }
-    interp_setup_block(child, root, argc, arg);
+    copy->block = pair ? obj_of(root)->words[0] : root;
+    copy->arg = pair ? obj_of(root)->words[1] : arg;
     return STATUS_OK;
+}
+
+/* The child has its slot and *copy its memory. */
+static void fork_fit(VmLocal *l, Process *child, const ForkCopy *copy, unsigned argc,
+                     Domain *domain, TaskPrio priority) {
+    child->heap = copy->heap;
+    interp_setup_block(child, copy->block, argc, copy->arg);
+#ifdef MAGGIE_MUTANT_FORK_ROOT_DOMAIN
+    domain = l->vm->root_domain;
+#endif
+    (void)l;
+    child->domain = domain;
+    child->priority = (uint8_t)priority;
 }
 
 Status interp_make_child(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
                          Domain *domain, TaskPrio priority, Process **out) {
     ActorCtx *cx = &l->actor;
     Process *child;
+    ForkCopy copy;
     STATUS_FORWARD(process_new(cx, p->pid, &child));
-    Status status = fork_fill(cx, &p->heap, child, block, argc, arg);
+    Status status = interp_fork_copy(cx, &p->heap, block, argc, arg, process_salt(child), &copy);
     if (status != STATUS_OK) {
         process_abandon(cx, child);
         return status;
     }
-#ifdef MAGGIE_MUTANT_FORK_ROOT_DOMAIN
-    domain = l->vm->root_domain;
-#endif
-    child->domain = domain;
-    child->priority = (uint8_t)priority;
+    fork_fit(l, child, &copy, argc, domain, priority);
     *out = child;
     return STATUS_OK;
 }
@@ -104,5 +109,20 @@ Status interp_fork_bound(VmLocal *l, Process *p, Value block, unsigned argc, Val
         return status;
     }
     process_start(cx, child, false);
+    return STATUS_OK;
+}
+
+Status interp_fork_copied(VmLocal *l, Process *p, ForkCopy *copy, unsigned argc, Domain *domain,
+                          TaskPrio priority, Value *pid) {
+    Process *child;
+    Status status = process_new(&l->actor, p->pid, &child);
+    if (status != STATUS_OK) {
+        heap_destroy(&copy->heap, &l->actor.heap);
+        return status;
+    }
+    copy->heap.salt = process_salt(child);
+    fork_fit(l, child, copy, argc, domain, priority);
+    *pid = child->pid;
+    process_start(&l->actor, child, false);
     return STATUS_OK;
 }

@@ -21,9 +21,6 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* What the loop ended with. */
-typedef enum { LOOP_YIELD, LOOP_PARK, LOOP_DONE } LoopEnd;
-
 static inline uint32_t class_of(Value v)
 {
     if (LIKELY(v >> VALUE_TAG_SHIFT == 0)) {
@@ -70,7 +67,10 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
 #define D instr_d(ins)
 
 #ifdef MAGGIE_GC_STRESS
-#define ARM() (p->heap.stress_armed = 1)
+/* Once not, after a collection elsewhere: what asked for it starts over through here. */
+#define ARM()                                                                                      \
+    (p->heap.stress_armed = !(p->modes & PROCESS_MODE_COLLECTED),                                  \
+     p->modes &= (uint8_t)~PROCESS_MODE_COLLECTED)
 #else
 #define ARM() ((void)0)
 #endif
@@ -456,9 +456,19 @@ static inline Value fast_size(Value a)
     return VALUE_NONE;
 }
 
+/* Does the loop begin behind a collection that was made elsewhere? Asked once. */
+static bool back_from_away(Process *p)
+{
+    bool back = (p->modes & PROCESS_MODE_COLLECTED) != 0;
+#ifndef MAGGIE_GC_STRESS
+    p->modes &= (uint8_t)~PROCESS_MODE_COLLECTED; /* else ARM does */
+#endif
+    return back;
+}
+
 /* The loop. Two dispatch tables: in the second the operators that could be inlined always send,
  * because somebody redefined one of them for a built-in class. */
-static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched)
+LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched)
 {
     static const void *const fast_table[] = {
 #define OP(name, form, help) &&L_##name,
@@ -536,9 +546,11 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched)
         nb = R + p->pending_base;
         argc = p->pending_argc;
         /* a primitive may have progress in p->resume, and needs no window: it is let through */
-        if (UNLIKELY(interp_over_budget(l, p)) &&
-            (m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE)) {
-            goto grow_stack;
+        if (UNLIKELY(interp_over_budget(l, p))) {
+            if (m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE) {
+                goto grow_stack;
+            }
+            reds = back_from_away(p) ? 0 : reds; /* the next call looks, as in interp_collect */
         }
         if (m->kind == CODE_BLOCK) {
             goto enter_block;
@@ -547,7 +559,8 @@ static LoopEnd run_loop(VmLocal *l, Process *p, Sched *sched)
         goto enter;
     }
     if (UNLIKELY(interp_over_budget(l, p))) {
-        reds = 1; /* a loop was preempted, not the call that is to be: see interp_collect */
+        /* a loop was preempted, not the call that is to be: see interp_collect */
+        reds = back_from_away(p) ? 0 : 1;
     }
     NEXT;
 
@@ -912,13 +925,19 @@ not_understood : {
     if (UNLIKELY(!message)) {
         gc_live = (size_t)(nb - R) + argc + 1;
         COMMIT();
-        if (!interp_collect(l, p, need, gc_live, 0, &reds)) {
-            goto ended;
+        if (interp_collect_is_long(l, p, need, gc_live, 0)) {
+            /* a send that a primitive has rewritten cannot start over */
+            message = heap_new_apart(&p->heap, &l->actor.heap, need);
         }
-        ptrdiff_t base = nb - R;
-        R = p->heap.lo + p->window;
-        nb = R + base;
-        goto not_understood;
+        if (!message) {
+            if (!interp_collect(l, p, need, gc_live, 0, &reds)) {
+                goto ended;
+            }
+            ptrdiff_t base = nb - R;
+            R = p->heap.lo + p->window;
+            nb = R + base;
+            goto not_understood;
+        }
     }
     interp_fill_message(message, missing, nb, argc);
     nb[1] = value_ptr(message);
@@ -1271,6 +1290,10 @@ again:
         COMMIT();
         {
             ptrdiff_t base = nb - R;
+            if (UNLIKELY(interp_collect_is_long(l, p, c->need_words, (size_t)base + argc + 1, 0)) &&
+                interp_keep_dirty(l, p)) {
+                goto away;
+            }
             if (!interp_collect(l, p, c->need_words, (size_t)base + argc + 1, 0, &reds)) {
                 interp_drop_dirty(l);
                 goto ended;
@@ -1347,6 +1370,7 @@ again:
         p->pending_argc = (uint16_t)argc;
         p->live = (uint32_t)(nb - R) + argc + 1;
         goto yield;
+    case PRIM_COLLECT: reds = (int32_t)c->reductions; goto away;
     case PRIM_PARK:
         c->dirty_run = NULL;
         /* fall through */
@@ -1375,6 +1399,9 @@ no_pair: /* the second half of a pair did: each for itself from now on */
 collect_again:
     pc--;
     COMMIT();
+    if (UNLIKELY(interp_collect_is_long(l, p, gc_need, gc_live, 0))) {
+        goto leave_to_collect;
+    }
     if (!interp_collect(l, p, gc_need, gc_live, 0, &reds)) {
         goto ended;
     }
@@ -1395,6 +1422,7 @@ grow_stack : {
             goto enter_block;
         }
         goto enter;
+    case STACK_GROWN_AWAY: goto away;
     case STACK_OVERFLOW:
         R = p->heap.lo + p->window;
         nb = R + base;
@@ -1402,6 +1430,11 @@ grow_stack : {
         argc = 0;
         m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
         goto enter;
+    case STACK_OVERFLOW_AWAY:
+        nb[0] = value_class(CLASS_ERROR);
+        argc = 0;
+        m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
+        goto away;
     case STACK_EXHAUSTED: goto ended;
     }
     __builtin_unreachable();
@@ -1412,6 +1445,16 @@ bad_code:
     COMMIT();
     goto ended;
 
+away: /* the call is entered (again) after the collection in l->collection */
+    p->pending = m;
+    p->pending_base = (uint16_t)(nb - R);
+    p->pending_argc = (uint16_t)argc;
+    p->live = (uint32_t)(nb - R) + argc + 1;
+    COMMIT();
+leave_to_collect:
+    p->modes |= PROCESS_MODE_COLLECTED;
+    sched->reds = reds < 0 ? 0 : reds;
+    return LOOP_COLLECT;
 preempt_call:
     p->pending = m;
     p->pending_base = (uint16_t)(nb - R);
@@ -1424,59 +1467,4 @@ yield:
 ended:
     sched->reds = reds < 0 ? 0 : reds;
     return LOOP_DONE;
-}
-
-static TaskVerdict end_process(VmLocal *l, Process *p)
-{
-    interp_abandon_dirty(p);
-    process_exit(&l->actor, p);
-    return TASK_DONE;
-}
-
-TaskVerdict interp_run(Task *task, Sched *sched)
-{
-    Process *p = (Process *)(void *)((char *)task - offsetof(Process, task));
-    VmLocal *l = sched->user;
-    for (;;) {
-        if (process_has_signals(p)) {
-            process_fetch_signals(&l->actor, p, &sched->reds);
-            if (UNLIKELY(process_mail_over(&l->actor, p))) {
-                interp_end_for(p, STATUS_HEAP_LIMIT);
-                return end_process(l, p);
-            }
-        }
-        vm_local_check_version(l); /* after the fetch: what it brought may tell of new code */
-        if (UNLIKELY(p->flags & PROCESS_F_EXIT_PENDING) && !interp_deliver_exit(l, p)) {
-            return end_process(l, p);
-        }
-        if (UNLIKELY(p->wait == PROCESS_WAIT_DIRTY) && interp_dirty_pending(p)) {
-            if (process_park(p, PROCESS_WAIT_DIRTY)) {
-                return TASK_PARKED;
-            }
-            if (!interp_dirty_pending(p) || process_has_signals(p)) {
-                continue;
-            }
-            return TASK_YIELD; /* a signal is half linked: look again later */
-        }
-        p->wait = PROCESS_WAIT_NOTHING;
-        switch (run_loop(l, p, sched)) {
-        case LOOP_YIELD: return TASK_YIELD;
-        case LOOP_DONE: return end_process(l, p);
-        case LOOP_PARK:
-            if (l->call.dirty_run) {
-                if (interp_start_dirty(l, p) != STATUS_OK) {
-                    return end_process(l, p);
-                }
-                continue;
-            }
-            if (process_park(p, (ProcessWait)p->wait)) {
-                return TASK_PARKED;
-            }
-            if (sched->reds <= 0) {
-                return TASK_YIELD;
-            }
-            sched->reds--; /* a walk that waits for a producer must not spin for ever */
-            continue;
-        }
-    }
 }

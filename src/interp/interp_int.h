@@ -38,12 +38,33 @@ static inline uint32_t dict_slot(uint32_t selector, uint32_t mask)
     return (selector * 2654435769u >> 7) & mask;
 }
 
+/* ---- the loop (interp.c) ---- */
+/* What it ended with. COLLECT: wants l->collection made elsewhere. */
+typedef enum { LOOP_YIELD, LOOP_PARK, LOOP_COLLECT, LOOP_DONE } LoopEnd;
+LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched);
+
 /* ---- memory (support.c) ---- */
 /* Collects at the committed frame with `live` registers of the top window live. False: the process
  * ends (exit_reason set). Charges reductions. */
 bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
                     int32_t *reds);
-typedef enum { STACK_GROWN, STACK_OVERFLOW, STACK_EXHAUSTED } StackGrowth;
+/* Would that be too long for a scheduler? Then the caller commits what is to be done afterwards and
+ * leaves the loop for l->collection, which describes it. */
+bool interp_collect_is_long(VmLocal *l, Process *p, size_t need_words, size_t live,
+                            size_t stack_words);
+/* The work itself, by whoever owns the process. */
+Status interp_collect_for(HeapCtx *cx, Process *p, const Collection *c, HeapGcResult *result)
+    MUST_CHECK;
+/* The same; a failure is noted in the process, which ends when it goes on. */
+void interp_collect_whole(HeapCtx *cx, Process *p, const Collection *c, HeapGcResult *result);
+/* The AWAY ones: the same after the collection in l->collection, which is long. */
+typedef enum {
+    STACK_GROWN,
+    STACK_GROWN_AWAY,
+    STACK_OVERFLOW,
+    STACK_OVERFLOW_AWAY,
+    STACK_EXHAUSTED
+} StackGrowth;
 /* Room for a callee window of nregs above `live` registers of the top window. */
 StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds);
 /* Is the top window beyond the stack budget, with StackOverflow not yet signalled? */
@@ -56,6 +77,8 @@ static inline bool interp_over_budget(const VmLocal *l, const Process *p)
  * flag is cleared and the block shrinks, so that the next overflow is noticed in time. The top
  * frame is about to start or to return *answer. False: the process ends. */
 bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds);
+/* At a yield: a block that leave_reserve found too long to shrink. True: by l->collection. */
+bool interp_shrink(VmLocal *l, Process *p);
 /* The process ends for lack of memory: sets exit_reason (I8). */
 void interp_end_for(Process *p, Status status);
 /* Mutable deep copy of a frozen literal array; words needed when there is no room now, else 0. */
@@ -85,6 +108,33 @@ enum {
 };
 Status interp_fork_bound(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
                          unsigned bonds, Value watched, Value *pid, Value *reference) MUST_CHECK;
+/* The two halves of it: a heap with the copy, and the process that gets it. */
+typedef struct ForkCopy {
+    Heap heap;
+    Value block;
+    Value arg;
+} ForkCopy;
+Status interp_fork_copy(ActorCtx *cx, Heap *source, Value block, unsigned argc, Value arg,
+                        uint32_t salt, ForkCopy *copy) MUST_CHECK;
+/* Takes the heap of *copy, also when it fails. */
+Status interp_fork_copied(VmLocal *l, Process *p, ForkCopy *copy, unsigned argc, Domain *domain,
+                          TaskPrio priority, Value *pid) MUST_CHECK;
+
+/* ---- long work (away.c) ---- */
+/* Makes l->collection on another thread. True: the process must not be touched any more. False: it
+ * could not be started. */
+bool away_collect(VmLocal *l, Process *p);
+/* Ends the process there if its memory is much; answers as above. */
+bool away_end(VmLocal *l, Process *p);
+/* Frees a big fragment there. Any thread. */
+void away_free_fragment(Vm *vm, Fragment *f);
+/* For a primitive whose copy was too long (STATUS_COPY_LONG): what it answers. It is called again
+ * with dirty_done and then takes the copy, which is its business from then on. */
+PrimStatus away_copy_message(PrimCall *c, Value message);
+PrimStatus away_copy_fork(PrimCall *c, Value block, unsigned argc, Value arg);
+Status away_take_message(PrimCall *c, Fragment **message, Value *culprit) MUST_CHECK;
+Status away_take_fork(PrimCall *c, ForkCopy *fork) MUST_CHECK;
+
 /* ---- weak references (prims_weak.c) ---- */
 /* After a collection: forks the finalizers of objects that are gone. Answers the reductions it is
  * worth. */
@@ -103,9 +153,10 @@ HomeSearch interp_find_home(Process *p, Value token, size_t *window);
 Code *interp_code_at(Process *p, size_t window);
 
 /* ---- exits, dirty jobs (exits.c) ---- */
-/* Delivers a pending exit signal: pushes a call that unwinds and ends the process. False: the
- * process ends at once (killed). */
-bool interp_deliver_exit(VmLocal *l, Process *p);
+/* Delivers a pending exit signal: pushes a call that unwinds and ends the process. EXIT_NOW: the
+ * process ends at once (killed). EXIT_COLLECT: first the collection in l->collection. */
+typedef enum { EXIT_DELIVERED, EXIT_NOW, EXIT_COLLECT } ExitDelivery;
+ExitDelivery interp_deliver_exit(VmLocal *l, Process *p);
 /* Starts the dirty job described by l->call for p and parks it. STATUS_OK: parked or running, the
  * process must not be touched. Otherwise the call goes on with an error. */
 Status interp_start_dirty(VmLocal *l, Process *p);
@@ -117,6 +168,9 @@ void interp_drop_dirty(VmLocal *l);
 bool interp_dirty_pending(const Process *p);
 /* The process no longer wants its job; its state is freed when the job ends. */
 void interp_abandon_dirty(Process *p);
+/* Puts such a state back for the call that will start over after leaving for a collection. False:
+ * no memory. */
+bool interp_keep_dirty(VmLocal *l, Process *p);
 /* Makes a parked process runnable from a thread that is no scheduler; nothing if it has died. */
 void vm_unpark(Vm *vm, Value pid);
 

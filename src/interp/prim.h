@@ -43,6 +43,7 @@ typedef enum {
     PRIM_DIRTY, /* run c->dirty_run(c->dirty_state) on a dirty thread, then call again with
                       c->dirty_state set and c->dirty_done true; the primitive then frees the state.
                       If the process dies meanwhile c->dirty_free(state) is called instead */
+    PRIM_COLLECT, /* l->collection, which is long, is made elsewhere, then called again */
     PRIM_PARK,  /* the process waits (actor folder knows for what); called again when woken */
     PRIM_FRAME, /* the primitive has changed the stack itself (exceptions, unwinding): continue
                       with the process's top frame */
@@ -107,6 +108,8 @@ typedef struct PrimCall {
     void (*dirty_free)(void *state);
     void *dirty_state;
     bool dirty_done;
+    uint8_t dirty_wait; /* a ProcessWait from COLLECT on: the job works on the process's memory,
+                           which it alone has meanwhile. 0: it does not look at it */
     struct {
         PrimErrorKind kind;
         int64_t index;    /* TYPE: argument number; BOUNDS: index */

@@ -128,6 +128,9 @@ PrimStatus prim_object_perform_with(PrimCall *c)
 static PrimStatus become(PrimCall *c, bool one_way)
 {
     Value a = c->args[0], b = c->args[1];
+    if (c->resume->a) {
+        return prim_self(c); /* it has been done elsewhere */
+    }
     if (!value_is_ptr(a) || (!value_is_ptr(b) && !one_way) || a == b) {
         return prim_self(c);
     }
@@ -142,15 +145,21 @@ static PrimStatus become(PrimCall *c, bool one_way)
         return prim_self(c);
     }
     Process *p = c->process;
-    HeapRoots roots = {interp_roots, p};
-    HeapGcRequest request = {.kind = HEAP_GC_MAJOR,
-                             .need_words = 0,
-                             .stack_used_words = p->window + p->live,
-                             .stack_need_words =
-                                 p->code->nregs + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS};
+    Collection collection = {.request = {.kind = HEAP_GC_MAJOR,
+                                         .stack_used_words = p->window + p->live,
+                                         .stack_need_words = p->code->nregs + HEAP_STACK_RED_ZONE +
+                                                             PRIM_EXTRA_ARGS},
+                             .a = a,
+                             .b = b,
+                             .one_way = one_way};
+    if (heap_collect_is_long(c->heap, c->cx, &collection.request)) {
+        prim_local(c)->collection = collection;
+        c->resume->a = 1;
+        return PRIM_COLLECT;
+    }
     HeapGcResult result = {0};
     size_t window = (size_t)(c->args - p->heap.lo);
-    Status status = heap_become(c->heap, c->cx, &roots, &request, a, b, one_way, &result);
+    Status status = interp_collect_for(c->cx, p, &collection, &result);
     if (status != STATUS_OK) {
         return prim_status(c, status, 0);
     }

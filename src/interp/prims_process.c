@@ -10,6 +10,11 @@
 #include "prims.h"
 #include "vm.h"
 
+/* Copies of more words than this are made elsewhere: half as many as a collection may look at,
+ * because what has been copied by then is copied again. */
+static void copy_begin(PrimCall *c) { c->cx->copy_words = c->cx->env->long_words / 2; }
+static void copy_end(PrimCall *c) { c->cx->copy_words = 0; }
+
 /* ---- forking -------------------------------------------------------------------------------- */
 
 static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, Domain *domain,
@@ -23,8 +28,21 @@ static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, Domain *doma
         return prim_error(c, "the block needs more arguments");
     if (priority < TASK_PRIO_HIGH || priority > TASK_PRIO_LOW)
         return prim_error(c, "priority must be #high, #normal or #low");
-    Status status = interp_fork(prim_local(c), c->process, block, argc, arg, domain,
-                                (TaskPrio)priority, &pid);
+    Status status;
+    if (c->dirty_done) {
+        ForkCopy copy;
+        status = away_take_fork(c, &copy);
+        if (status == STATUS_OK)
+            status = interp_fork_copied(prim_local(c), c->process, &copy, argc, domain,
+                                        (TaskPrio)priority, &pid);
+        return status == STATUS_OK ? prim_ok(c, pid) : prim_copy_failed(c, status);
+    }
+    copy_begin(c);
+    status = interp_fork(prim_local(c), c->process, block, argc, arg, domain, (TaskPrio)priority,
+                         &pid);
+    copy_end(c);
+    if (status == STATUS_COPY_LONG)
+        return away_copy_fork(c, block, argc, arg);
     if (status != STATUS_OK)
         return prim_copy_failed(c, status);
     prim_charge_copy(c);
@@ -210,13 +228,35 @@ PrimStatus prim_process_set_bindings(PrimCall *c)
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
+/* The end of a send whose copy was made elsewhere. */
+static PrimStatus send_copied(PrimCall *c, Value selector)
+{
+    Fragment *f;
+    Value culprit;
+    Status status = away_take_message(c, &f, &culprit);
+    if (status != STATUS_OK)
+        return prim_copy_failed(c, status);
+    if (!process_is_alive(prim_actor(c)->node, c->args[0])) {
+        away_free_fragment(c->vm, f);
+        return prim_ok(c, VALUE_FALSE);
+    }
+    status = process_send_fragment(prim_actor(c), c->process->pid, c->args[0], selector, f);
+    return prim_ok(c, value_bool(status == STATUS_OK));
+}
+
 static PrimStatus send(PrimCall *c, Value selector, Value payload)
 {
     if (!value_is_pid(c->args[0]))
         return prim_error(c, "the receiver is not a process");
+    if (c->dirty_done)
+        return send_copied(c, selector);
     Value culprit = VALUE_NIL;
+    copy_begin(c);
     Status status =
         process_send(prim_actor(c), c->process, c->args[0], selector, payload, &culprit);
+    copy_end(c);
+    if (status == STATUS_COPY_LONG)
+        return away_copy_message(c, payload);
     prim_charge_copy(c);
     if (status == STATUS_OK || status == STATUS_NO_PROCESS)
         return prim_ok(c, value_bool(status == STATUS_OK));

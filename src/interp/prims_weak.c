@@ -222,14 +222,20 @@ size_t interp_run_finalizers(VmLocal *l, Process *p)
 PrimStatus prim_process_collect(PrimCall *c)
 {
     Process *p = c->process;
-    HeapRoots roots = {interp_roots, p};
-    HeapGcRequest request = {.kind = HEAP_GC_MAJOR,
-                             .stack_used_words = p->window + p->live,
-                             .stack_need_words =
-                                 p->code->nregs + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS};
+    if (c->resume->a)
+        return prim_self(c); /* it has been made elsewhere */
+    Collection collection = {.request = {.kind = HEAP_GC_MAJOR,
+                                         .stack_used_words = p->window + p->live,
+                                         .stack_need_words = p->code->nregs + HEAP_STACK_RED_ZONE +
+                                                             PRIM_EXTRA_ARGS}};
+    if (heap_collect_is_long(c->heap, c->cx, &collection.request)) {
+        local_of(c)->collection = collection;
+        c->resume->a = 1;
+        return PRIM_COLLECT;
+    }
     HeapGcResult result = {0};
     size_t window = (size_t)(c->args - p->heap.lo);
-    Status status = heap_collect(c->heap, c->cx, &roots, &request, &result);
+    Status status = interp_collect_for(c->cx, p, &collection, &result);
     if (status != STATUS_OK)
         return prim_status(c, status, 0);
     prim_charge(c, result.words_copied / 32);

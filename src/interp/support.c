@@ -54,19 +54,54 @@ void interp_end_for(Process *p, Status status)
     process_set_end(p, value_symbol(symbol), VALUE_NIL);
 }
 
-bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
-                    int32_t *reds)
+static HeapGcRequest collect_request(const Process *p, size_t need_words, size_t live,
+                                     size_t stack_words)
 {
-    p->live = (uint32_t)live;
-    HeapRoots roots = {interp_roots, p};
     /* registers up to the window's end must stay addressable, live or not */
     size_t top = p->code->nregs > live ? p->code->nregs : live;
-    HeapGcRequest request = {
+    return (HeapGcRequest){
         .kind = HEAP_GC_AUTO,
         .need_words = need_words + HEAP_STACK_RED_ZONE,
         .stack_used_words = p->window + live,
         .stack_need_words = top - live + stack_words + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS,
     };
+}
+
+bool interp_collect_is_long(VmLocal *l, Process *p, size_t need_words, size_t live,
+                            size_t stack_words)
+{
+    p->live = (uint32_t)live;
+    l->collection = (Collection){.request = collect_request(p, need_words, live, stack_words)};
+#ifdef MAGGIE_MUTANT_AWAY_NEVER
+    return false;
+#endif
+    return heap_collect_is_long(&p->heap, &l->actor.heap, &l->collection.request);
+}
+
+Status interp_collect_for(HeapCtx *cx, Process *p, const Collection *c, HeapGcResult *result)
+{
+    HeapRoots roots = {interp_roots, p};
+    if (c->a) {
+        return heap_become(&p->heap, cx, &roots, &c->request, c->a, c->b, c->one_way, result);
+    }
+    return heap_collect(&p->heap, cx, &roots, &c->request, result);
+}
+
+void interp_collect_whole(HeapCtx *cx, Process *p, const Collection *c, HeapGcResult *result)
+{
+    Status status = interp_collect_for(cx, p, c, result);
+    if (status != STATUS_OK) {
+        interp_end_for(p, status);
+        p->modes |= PROCESS_MODE_COLLECT_FAILED;
+    }
+}
+
+bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
+                    int32_t *reds)
+{
+    p->live = (uint32_t)live;
+    HeapRoots roots = {interp_roots, p};
+    HeapGcRequest request = collect_request(p, need_words, live, stack_words);
     HeapGcResult result = {0};
     Status status = heap_collect(&p->heap, &l->actor.heap, &roots, &request, &result);
     l->counters.collections++;
@@ -95,6 +130,9 @@ StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nreg
     size_t budget = l->vm->heap_env.stack_soft_bytes;
     if (used > budget && !(p->flags & PROCESS_F_RESERVE)) {
         p->flags |= PROCESS_F_RESERVE;
+        if (interp_collect_is_long(l, p, 0, live, 4096)) {
+            return STACK_OVERFLOW_AWAY;
+        }
         if (!interp_collect(l, p, 0, live, 4096, reds)) {
             return STACK_EXHAUSTED;
         }
@@ -106,6 +144,9 @@ StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nreg
         interp_end_for(p, STATUS_STACK_LIMIT); /* a second overflow, inside the handler */
         return STACK_EXHAUSTED;
     }
+    if (interp_collect_is_long(l, p, 0, live, nregs)) {
+        return STACK_GROWN_AWAY;
+    }
     return interp_collect(l, p, 0, live, nregs, reds) ? STACK_GROWN : STACK_EXHAUSTED;
 }
 
@@ -114,13 +155,29 @@ bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds)
     if (p->window * sizeof(Value) > l->vm->heap_env.stack_soft_bytes / 2) {
         return true;
     }
+    size_t live = (size_t)p->code->nargs + 1 + FRAME_RECORD_WORDS + p->code->ncaps;
+    if (interp_collect_is_long(l, p, 0, live, 0)) {
+        p->modes |= PROCESS_MODE_SHRINK; /* at the next call or turn of a loop, see interp_shrink */
+        *reds = 0;
+        return true;
+    }
     p->flags &= (uint8_t)~PROCESS_F_RESERVE;
     p->resume.root = *answer;
-    size_t live = (size_t)p->code->nargs + 1 + FRAME_RECORD_WORDS + p->code->ncaps;
     bool ok = interp_collect(l, p, 0, live, 0, reds);
     *answer = p->resume.root;
     p->resume.root = VALUE_NIL;
     return ok;
+}
+
+bool interp_shrink(VmLocal *l, Process *p)
+{
+    p->modes &= (uint8_t)~PROCESS_MODE_SHRINK;
+    if (p->window * sizeof(Value) > l->vm->heap_env.stack_soft_bytes / 2) {
+        return false; /* the flag is still set: the next frame that goes asks again */
+    }
+    p->flags &= (uint8_t)~PROCESS_F_RESERVE;
+    (void)interp_collect_is_long(l, p, 0, p->live, p->pending ? p->pending->nregs : 0);
+    return true;
 }
 
 /* ---- literals ----------------------------------------------------------------------------- */

@@ -182,6 +182,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
         .default_cap_bytes = config->heap_cap_bytes ? config->heap_cap_bytes : default_heap_cap(),
         .stack_cap_bytes = stack_cap + INTERP_STACK_RESERVES * INTERP_STACK_RESERVE_BYTES,
         .stack_soft_bytes = stack_cap,
+        .long_words = config->long_words ? config->long_words : HEAP_LONG_WORDS,
         .verify = config->verify || VERIFY_ALWAYS};
     STATUS_FORWARD(vm_make_core_classes(vm));
     STATUS_FORWARD(output_create(vm, &vm->output));
@@ -215,7 +216,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
     STATUS_FORWARD(vm_local_open(vm, &vm->outside)); /* first: the node is destroyed through it */
     STATUS_FORWARD(actor_node_create(&actors, &vm->actors));
     vm->outside->actor.node = vm->actors;
-    return STATUS_OK;
+    return away_create(vm);
 }
 
 Status vm_create(const VmConfig *config, Vm **out) {
@@ -263,6 +264,7 @@ void vm_destroy(Vm *vm) {
         sched_group_destroy(vm->group);
     }
     vm_free_exit_timers(vm);
+    away_destroy(vm);
     if (vm->outside) {
         HeapCtx *cx = &vm->outside->actor.heap;
         if (vm->actors) {

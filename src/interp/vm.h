@@ -218,6 +218,21 @@ typedef struct CacheEntry {
     Code *code;
 } CacheEntry;
 
+/* What a process wants done to its heap before it goes on. */
+typedef struct Collection {
+    HeapGcRequest request;
+    Value a, b; /* become: the two objects, which registers of the process hold; else VALUE_NONE */
+    bool one_way;
+} Collection;
+
+/* M20: what left the schedulers (away.c). */
+typedef enum AwayKind { AWAY_COLLECT, AWAY_COPY, AWAY_END, AWAY_KINDS } AwayKind;
+typedef struct AwayCounters {
+    uint64_t jobs[AWAY_KINDS];
+    uint64_t words; /* copied by them, or freed */
+} AwayCounters;
+typedef struct AwayLocal AwayLocal;
+
 /* What a scheduler keeps for the VM: owned by its thread. */
 typedef struct VmLocal {
     struct Vm *vm;
@@ -225,6 +240,7 @@ typedef struct VmLocal {
     PoolLocal pool;
     uint32_t code_version; /* cache below is valid for this version */
     PrimCall call;
+    Collection collection; /* the one that the loop or a primitive has just asked for */
     CacheEntry cache[GLOBAL_CACHE_SIZE];
     struct VmCounters {
         uint64_t sends_missed, collections, words_copied;
@@ -280,6 +296,9 @@ typedef struct Vm {
     struct ExitTimer *exit_timers;      /* under outside_lock */
     Lock outside_lock;                  /* `outside` is for threads that are no scheduler */
     VmLocal *outside;
+    Lock away_lock; /* guards the next two */
+    AwayLocal *away;
+    AwayCounters away_counters;
 } Vm;
 
 static inline Class *vm_class(const Vm *vm, uint32_t index)

@@ -52,6 +52,8 @@ const PrimEntry *prim_all(void);
 /* One copy of each file name. */
 MUST_CHECK Status vm_intern_file(Vm *vm, Bytes file, Bytes *out);
 void vm_free_exit_timers(Vm *vm);
+Status away_create(Vm *vm) MUST_CHECK;
+void away_destroy(Vm *vm);
 void vm_free_cells(Vm *vm, HeapCtx *cx);
 void vm_free_domains(Vm *vm);
 Status vm_make_core_classes(Vm *vm) MUST_CHECK;

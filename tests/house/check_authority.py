@@ -41,12 +41,13 @@ method_install class_define actor_list_pids actor_each_process actor_process_cou
 
 # Functions where following ends, and why.
 STOPS = {
-    'run_loop': 'the interpreter calls primitives behind the check',
-    'interp_run': 'as run_loop',
+    'interp_loop': 'the interpreter calls primitives behind the check',
+    'interp_run': 'as interp_loop',
     'entries': 'the table of primitives itself',
     'futex_wait': 'sleeps on a word of our own',
     'futex_wake': 'wakes who sleeps on a word of our own',
     'env_system_init': 'makes the Env that is handed in',
+    'dirty_main': 'a thread of the pool: reads the clock to know how long it has been idle',
 }
 
 # Primitives of outward tables that need no authority, and why.

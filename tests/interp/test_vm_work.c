@@ -22,9 +22,14 @@
 /* ---- counting ------------------------------------------------------------------------------ */
 
 static uint64_t units;
+static uint64_t all_units; /* never reset */
 
 void __sanitizer_cov_trace_pc(void);
-UNCOUNTED void __sanitizer_cov_trace_pc(void) { units++; }
+UNCOUNTED void __sanitizer_cov_trace_pc(void)
+{
+    units++;
+    all_units++;
+}
 
 #define WRAP(type, name, params, args, cost)                                                       \
     type __real_##name params;                                                                     \
@@ -32,6 +37,7 @@ UNCOUNTED void __sanitizer_cov_trace_pc(void) { units++; }
     UNCOUNTED type __wrap_##name params                                                            \
     {                                                                                              \
         units += (uint64_t)(cost);                                                                 \
+        all_units += (uint64_t)(cost);                                                             \
         return __real_##name args;                                                                 \
     }
 WRAP(void *, memcpy, (void *a, const void *b, size_t n), (a, b, n), n / 32)
@@ -557,7 +563,67 @@ static void a_large_live_heap_is_left_alone(void **state)
     vmkit_close(&k);
 }
 
-TESTKIT_MAIN(cmocka_unit_test(a_local_send_takes_no_lock),
+/* ---- big heaps -------------------------------------------------------------------------- */
+
+/* A slice of 4000 reductions, and the one collection a scheduler may make in it (M17). */
+#define SLICE_UNITS_MAX 2000000u
+
+static uint64_t worst_slice;
+
+TaskVerdict __real_interp_run(Task *task, Sched *sched);
+TaskVerdict __wrap_interp_run(Task *task, Sched *sched);
+UNCOUNTED TaskVerdict __wrap_interp_run(Task *task, Sched *sched)
+{
+    uint64_t before = all_units;
+    TaskVerdict verdict = __real_interp_run(task, sched);
+    if (all_units - before > worst_slice)
+        worst_slice = all_units - before;
+    return verdict;
+}
+
+static uint64_t worst_slice_of(const char *script, size_t long_words)
+{
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){
+                       .simulated = true, .seed = 1, .schedulers = 1, .long_words = long_words});
+    worst_slice = 0;
+    vmkit_expect(&k, script, "300000");
+    vmkit_close(&k);
+    return worst_slice;
+}
+
+/* Fourteen megabytes are filled, collected, sent, captured, answered and freed, and no process
+ * keeps its scheduler for longer than any other does. */
+static void a_big_heap_does_not_hold_up_its_scheduler(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {
+        "| rows | rows := Array new: 300000. 1 to: rows size do: [:i |\n"
+        "  rows at: i put: (Array new: 4 withAll: i)]. %s",
+        "3 timesRepeat: [Process collectGarbage]. rows size",
+        "| p | p := [Process receive payload size] fork. p send: rows. p wait",
+        "[rows size] fork wait",
+        "([:all | all size] forkWith: rows) wait",
+        "| p | p := [Array with: rows size with: rows] fork. p wait first",
+        "| p | p := [rows size. Process receive] fork. Process sleep: 9. p kill. p wait.\n"
+        "rows size",
+        "rows become: (Array with: rows). (rows at: 1) size > 0 ifTrue: [300000]",
+    };
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++) {
+        char script[1000];
+        snprintf(script, sizeof script, scripts[0], scripts[i]);
+        uint64_t worst = worst_slice_of(script, HEAP_LONG_WORDS);
+        if (worst > SLICE_UNITS_MAX)
+            fprintf(stderr, "%llu units in a slice of: %s\n", (unsigned long long)worst,
+                    scripts[i]);
+        assert_in_range(worst, 1, SLICE_UNITS_MAX);
+        /* and the measure would see it */
+        assert_true(worst_slice_of(script, SIZE_MAX) > 2 * SLICE_UNITS_MAX);
+    }
+}
+
+TESTKIT_MAIN(cmocka_unit_test(a_big_heap_does_not_hold_up_its_scheduler),
+             cmocka_unit_test(a_local_send_takes_no_lock),
              cmocka_unit_test(a_large_live_heap_is_left_alone),
              cmocka_unit_test(the_count_sees_unpaid_work),
              cmocka_unit_test(work_between_safepoints_is_bounded_and_paid))

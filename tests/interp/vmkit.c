@@ -258,6 +258,13 @@ void vmkit_load(VmKit *k, const char *source)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* A suite can be run with everything long, so that small heaps leave their scheduler too. */
+static size_t long_words(const VmKitOptions *options)
+{
+    const char *words = getenv("MAGGIE_LONG_WORDS");
+    return options->long_words ? options->long_words : words ? (size_t)atol(words) : 0;
+}
+
 void vmkit_open(VmKit *k, const VmKitOptions *options)
 {
     static const VmKitOptions plain = {0};
@@ -278,6 +285,7 @@ void vmkit_open(VmKit *k, const VmKitOptions *options)
         .sim_seed = options->seed,
         .schedulers = options->schedulers ? options->schedulers : 2,
         .heap_cap_bytes = options->heap_cap_bytes,
+        .long_words = long_words(options),
         .stack_cap_bytes = options->stack_cap_bytes,
         .max_processes = options->max_processes,
         .symbols_max = options->symbols_max,

@@ -53,6 +53,7 @@ typedef struct VmKitOptions {
     bool verify; /* heaps are verified after each collection; always in debug builds */
     size_t heap_cap_bytes;
     size_t stack_cap_bytes;
+    size_t long_words; /* 0: what MAGGIE_LONG_WORDS says, or the default */
     uint32_t max_processes;
     uint32_t symbols_max;
 } VmKitOptions;
