@@ -4,8 +4,8 @@
  *     cc two_vms.c $(pkg-config --cflags --libs libmaggie) -o two_vms
  *
  * Each defines a class of the same name with another meaning, sets a global of the same name,
- * starts processes that exchange messages, and handles an exception; neither sees anything of the
- * other. Exit status 0 when all answers are right. */
+ * starts processes that exchange messages and items of channels, and handles an exception; neither
+ * sees anything of the other. Exit status 0 when all answers are right. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static void *run_side(void *arg)
 {
     Side *side = arg;
     Maggie *m;
-    char text[256], wanted[32];
+    char text[320], wanted[32];
     MaggieOptions options = {.schedulers = 2};
     MaggieStatus status = maggie_create(&options, &m);
     if (status != MAGGIE_OK) {
@@ -59,6 +59,13 @@ static void *run_side(void *arg)
                  "(1 to: 100) do: [:i | [me send: (Scale of: i)] fork]. "
                  "(1 to: 100) inject: 0 into: [:sum :each | sum + Process receive payload]");
         snprintf(wanted, sizeof wanted, "%d", 5050 * side->factor);
+        expect(side, m, text, wanted);
+        /* the same over a channel, with a time limit on each answer */
+        snprintf(text, sizeof text,
+                 "| ch | ch := Channel new. "
+                 "(1 to: 100) do: [:i | [ch send: (Scale of: i)] fork]. "
+                 "(1 to: 100) inject: 0 into: [:sum :each | sum + (Channel select: "
+                 "{ch -> [:n | n]. Channel after: 60000 do: [-1]})]");
         expect(side, m, text, wanted);
         expect(side, m, "[1 / 0] on: ZeroDivide do: [:e | e return: e messageText]",
                "'division by zero'");
