@@ -182,7 +182,7 @@ static void messages_feed_a_process(void **state)
                                   "{a payload. b payload. b selector}",
                                   &pid, NULL),
                      MAGGIE_OK);
-    assert_int_equal(maggie_wait(m, pid, 1, &r), MAGGIE_DEADLOCK); /* nobody else will send */
+    assert_int_equal(maggie_wait(m, pid, LONG_MS, &r), MAGGIE_DEADLOCK); /* nobody else sends */
     maggie_result_free(r);
     MaggieValue v = text_value("first");
     assert_int_equal(maggie_send(m, pid, NULL, &v), MAGGIE_OK);
