@@ -16,9 +16,12 @@
 
 static inline bool is_hashed(const BondTable *t) { return t->cap > BONDS_LINEAR; }
 
+/* Keys that follow each other (references made one after the other, processes forked one after the
+ * other) stand side by side in blocks of 16; where a block stands is mixed. So walks and searches
+ * find several entries per cache line, and no pattern of keys fills one place only. */
 static inline uint32_t home_of(const BondTable *t, Value key)
 {
-    return (uint32_t)hash_mix64(key) & (t->cap - 1);
+    return ((uint32_t)hash_mix64(key >> 4) << 4 | (uint32_t)(key & 15)) & (t->cap - 1);
 }
 
 Bond *bonds_find(const BondTable *t, Value key)
@@ -132,6 +135,8 @@ Bond *bonds_next(const BondTable *t, uint32_t *at)
     uint32_t end = is_hashed(t) ? t->cap : t->n;
     while (*at < end) {
         Bond *b = &t->at[(*at)++];
+        if (*at + 3 < end)
+            __builtin_prefetch(t->at[*at + 3].signal, 1); /* NULL and stale ones do no harm */
         if (b->key != VALUE_NONE)
             return b;
     }

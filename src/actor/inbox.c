@@ -296,6 +296,8 @@ Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_e
         return VALUE_NONE;
     }
     inbox_unlink(p, link);
+    __builtin_prefetch(*link); /* who receives one receives the next: a long queue is not cached */
+    __builtin_prefetch((const char *)*link + 64);
     if (__builtin_expect(f->kind == SIGNAL_CALL, 0)) {
         Value root = heap_copy_in(&p->heap, stack_end, f);
         call_received(cx, p, f);
