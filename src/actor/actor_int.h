@@ -28,7 +28,9 @@ struct ActorNode {
     uint32_t nslabs_max;
     uint32_t nslabs; /* published with release after its slab */
     Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error, sym_no_memory;
-    Value sym_exit, sym_down, sym_interrupt;
+    Value sym_exit, sym_down, sym_interrupt, sym_joined, sym_left;
+    struct Groups *groups; /* NULL: none yet */
+    Lock group_lock;       /* level 0; groups.c */
     uint64_t references; /* numbers given to contexts; atomic */
     void **alarm_slabs;  /* NULL until the first alarm; published with release, like its entries */
 
@@ -215,6 +217,10 @@ void call_refuse(ActorCtx *cx, Fragment *f, Value reason);
 bool calls_end(ActorCtx *cx, Process *p, int32_t *left);
 /* Frees what p keeps of calls. */
 void calls_free(ActorCtx *cx, struct Inbox *inbox);
+
+/* ---- groups.c ------------------------------------------------------------------------------- */
+/* All processes are gone. */
+void groups_close(ActorNode *node);
 
 /* ---- signal.c ------------------------------------------------------------------------------- */
 /* What happens to a signal that nobody will receive: freed, a WAIT is answered. */

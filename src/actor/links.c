@@ -11,6 +11,7 @@
  *
  * Threads: the owner. */
 #include "actor_int.h"
+#include "groups.h"
 
 static Status link_signal(ActorCtx *cx, SignalKind kind, Value sender, Value to, size_t extra,
                           Fragment **out)
@@ -171,6 +172,7 @@ void links_receive_request(ActorCtx *cx, Process *p, Fragment *f)
     Value argument = f->body[0], reference = f->body[2];
     Status status = STATUS_OK;
     ProcessExt *ext;
+    bool done;
     if (LINK_MUTANT(cx->node, REQUEST_LOST))
         f->info = REQUEST_UNREGISTER;
     switch ((ProcessRequest)f->info) {
@@ -185,6 +187,8 @@ void links_receive_request(ActorCtx *cx, Process *p, Fragment *f)
         if (status == STATUS_OK)
             process_set_mode(p, PROCESS_MODE_RAISES, argument == VALUE_TRUE);
         break;
+    case REQUEST_JOIN: status = group_join(cx, p, argument, &done); break;
+    case REQUEST_LEAVE: (void)group_leave(cx, p, argument); break;
     case REQUEST_UNREGISTER: process_unregister(cx, p, argument); break;
     }
     fragment_free(&cx->heap, f);

@@ -84,6 +84,8 @@ typedef enum ProcessRequest {
     REQUEST_DEMONITOR, /* reference */
     REQUEST_TRAP,      /* argument: true or false */
     REQUEST_RAISE,     /* argument: true or false: PROCESS_MODE_RAISES */
+    REQUEST_JOIN,      /* argument: name of a group */
+    REQUEST_LEAVE,     /* the same */
     REQUEST_UNREGISTER /* argument: a name, or nil for the most recent one */
 } ProcessRequest;
 /* Asks another process to do that itself. Arguments are immediates. When it is dead: nothing, but

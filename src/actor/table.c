@@ -312,6 +312,8 @@ static Status node_symbols(ActorNode *node)
     STATUS_FORWARD(node_intern(node, "noproc", &node->sym_noproc));
     STATUS_FORWARD(node_intern(node, "noMemory", &node->sym_no_memory));
     STATUS_FORWARD(node_intern(node, "exit", &node->sym_exit));
+    STATUS_FORWARD(node_intern(node, "joined", &node->sym_joined));
+    STATUS_FORWARD(node_intern(node, "left", &node->sym_left));
     STATUS_FORWARD(node_intern(node, "processDown:", &node->sym_down));
     STATUS_FORWARD(node_intern(node, "_interrupt", &node->sym_interrupt));
     return node_intern(node, "error", &node->sym_error);
@@ -404,6 +406,7 @@ void actor_node_destroy(ActorNode *node, ActorCtx *cx)
     node->config.heap_env->buried_hook = NULL; /* no task can run any more */
     table_each(node, shut_process, cx);
     table_each(node, destroy_process, cx);
+    groups_close(node);
     alarms_destroy(node, cx);
     actor_close_digging(cx);
     actor_ctx_close(cx);

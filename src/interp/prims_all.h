@@ -22,6 +22,7 @@
 #if __has_include("prims_process.def")
 #include "prims_process.def"
 #endif
+#include "prims_group.def"
 #include "prims_link.def"
 #include "prims_call.def"
 #include "prims_receive.def"

@@ -2,6 +2,8 @@
 /* test_links.c - the signal layer: holds, links, monitors, names. */
 #include "actorkit.h"
 
+#include "groups.h"
+
 /* ---- holds ---------------------------------------------------------------------------------- */
 
 #define HOLDS 5000
@@ -856,6 +858,60 @@ static void a_name_that_finds_nobody_is_given_back(void **state)
     steps_close(&kit);
 }
 
+/* ---- groups --------------------------------------------------------------------------------- */
+
+static void expect_change(Kit *kit, Process *p, Value member, Value selector, Value name)
+{
+    kit_fetch(kit->cx, p);
+    Value message = process_take_message(p);
+    assert_int_not_equal(message, VALUE_NONE);
+    assert_int_equal(obj_of(message)->words[MESSAGE_SENDER], member);
+    assert_int_equal(obj_of(message)->words[MESSAGE_SELECTOR], selector);
+    assert_int_equal(obj_of(message)->words[MESSAGE_PAYLOAD], name);
+}
+
+static void a_group_loses_its_dead_before_anybody_hears_of_it(void **state)
+{
+    (void)state;
+    Kit kit;
+    steps_open(&kit, 1, 1);
+    Value name = kit_symbol(&kit, "workers"), other = kit_symbol(&kit, "others"), pids[4], pid[3];
+    Process *p[3], *spy = idle(&kit);
+    bool done;
+    assert_ok(group_watch(kit.cx, spy, name));
+    for (int i = 0; i < 3; i++) {
+        p[i] = idle(&kit);
+        pid[i] = p[i]->pid;
+    }
+    assert_ok(group_join(kit.cx, p[0], name, &done));
+    assert_true(done);
+    assert_ok(group_join(kit.cx, p[0], name, &done));
+    assert_false(done);
+    assert_ok(process_request(kit.cx, pid[1], REQUEST_JOIN, name, VALUE_NIL));
+    assert_ok(group_join(kit.cx, p[2], other, &done));
+    kit_run(&kit);
+    assert_int_equal(group_members(kit.node, name, pids, 4), 2);
+    assert_int_equal(group_members(kit.node, other, pids, 4), 1);
+    assert_int_equal(pids[0], pid[2]);
+    expect_change(&kit, spy, pid[0], kit.node->sym_joined, name);
+    expect_change(&kit, spy, pid[1], kit.node->sym_joined, name);
+    Value ref = reference_of(&kit, spy, pid[0]);
+    exit_with(&kit, pid[0], "x");
+    assert_ok(process_request(kit.cx, pid[1], REQUEST_LEAVE, name, VALUE_NIL));
+    kit_run(&kit);
+    expect_change(&kit, spy, pid[0], kit.node->sym_left, name); /* before the DOWN */
+    expect_down(&kit, spy, pid[0], "x", ref);
+    expect_change(&kit, spy, pid[1], kit.node->sym_left, name);
+    assert_int_equal(group_members(kit.node, name, pids, 4), 0);
+    uint32_t cursor = 0;
+    assert_int_equal(group_list(kit.node, &cursor, pids, 4), 1);
+    assert_int_equal(pids[0], other);
+    assert_true(group_unwatch(kit.cx, spy, name));
+    assert_false(group_unwatch(kit.cx, spy, name));
+    assert_false(group_leave(kit.cx, p[1], name));
+    steps_close(&kit); /* with a member left */
+}
+
 /* ---- bonds ---------------------------------------------------------------------------------- */
 
 static void a_table_of_bonds_agrees_with_a_model(void **state)
@@ -946,6 +1002,7 @@ TESTKIT_MAIN(cmocka_unit_test(holds_are_told_of_the_end_most_recent_first),
              cmocka_unit_test(an_exit_on_the_way_is_ignored_after_unlink),
              cmocka_unit_test(both_ends_agree_whatever_crosses),
              cmocka_unit_test(reasons_that_are_objects_are_copied_for_each),
+             cmocka_unit_test(a_group_loses_its_dead_before_anybody_hears_of_it),
              cmocka_unit_test(the_first_exit_stays),
              cmocka_unit_test(names_are_free_before_anybody_hears_of_the_end),
              cmocka_unit_test(many_links_end_in_pieces),
