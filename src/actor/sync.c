@@ -26,7 +26,7 @@ static void *object_new(ActorCtx *cx, size_t size, const WaitableType *type)
 
 struct Mutex {
     Waitable w;
-    Value owner; /* pid, or VALUE_NIL */
+    Value owner; /* pid, or VALUE_NIL; written under the lock, atomic */
     bool died;   /* the last owner ended while it held it */
     ProcessHold hold;
 };
@@ -40,7 +40,7 @@ static Mutex *mutex_of_hold(ProcessHold *hold)
 static unsigned mutex_take(Mutex *m, Value pid)
 {
     unsigned outcome = m->died ? WAIT_OWNER_DIED : WAIT_DONE;
-    m->owner = pid;
+    atom_store_rlx(&m->owner, pid); /* relaxed: others look under the lock */
     m->died = false;
     return outcome;
 }
@@ -54,7 +54,7 @@ static void mutex_pass(ActorCtx *cx, Mutex *m, bool died)
     lock_acquire(&m->w.lock);
     Process *next = waitable_claim(&m->w, WAIT_TAKE, NULL,
                                    died ? WAIT_OWNER_DIED : WAIT_DONE, NULL);
-    m->owner = next ? next->pid : VALUE_NIL;
+    atom_store_rlx(&m->owner, next ? next->pid : VALUE_NIL); /* relaxed: as in mutex_take */
     m->died = !next && died;
     if (next)
         wakes_add(&wakes, next);
@@ -100,7 +100,9 @@ Status mutex_lock(ActorCtx *cx, Process *p, Mutex *m, unsigned *outcome)
 
 Status mutex_unlock(ActorCtx *cx, Process *p, Mutex *m)
 {
-    Value owner = mutex_owner(m); /* only p makes itself the owner, or lets go */
+    /* relaxed: p is the owner exactly if it reads its own pid here, for it was p that wrote it, or
+     * who handed it over, whom p has met since */
+    Value owner = atom_load_rlx(&m->owner);
     if (owner == VALUE_NIL)
         return STATUS_NOT_FOUND;
     if (owner != p->pid)
@@ -153,7 +155,8 @@ static void mutex_destroy(HeapEnv *henv, OffHeap *object)
 }
 
 const WaitableType mutex_type = {
-    .offheap = {.name = "mutex", .destroy = mutex_destroy, .waitable = true},
+    /* Not for select: its owner must be noted. */
+    .offheap = {.name = "mutex", .destroy = mutex_destroy, .waitable = false},
     .serve = mutex_serve,
     .give_back = mutex_give_back,
     .describe = mutex_describe,

@@ -106,7 +106,7 @@ typedef struct WaitWakes {
 } WaitWakes;
 
 struct WaitableType {
-    OffHeapType offheap; /* first; destroy frees the object; `waitable` is set */
+    OffHeapType offheap; /* first; destroy frees the object; `waitable`: select may wait for it */
     /* Under the lock, by the owner of the node, which is not queued: serves its case if that is
      * possible now. True: item and outcome are set (a GIVE's item is taken: NULL). Partners it
      * completed are added to *wakes, at most WAIT_WAKES in all. */
@@ -140,7 +140,7 @@ static inline Waitable *waitable_of(Value v, const WaitableType *type)
     return head->type == &type->offheap ? (Waitable *)(void *)head : NULL;
 }
 
-/* The Waitable of a handle value, of whatever type, or NULL. */
+/* The Waitable of a handle value, of whatever type that may be a case of a select, or NULL. */
 static inline Waitable *waitable_any(Value v)
 {
     if (!value_is_kind(v, OBJ_HANDLE))

@@ -58,7 +58,7 @@ typedef struct OffHeapType {
     const char *name;
     /* The last count is gone. Any thread. */
     void (*destroy)(struct HeapEnv *env, OffHeap *object);
-    bool waitable; /* the actor folder's: the type is a WaitableType */
+    bool waitable; /* the actor folder's: a WaitableType that select may wait for */
 } OffHeapType;
 
 void offheap_retain(OffHeap *object);

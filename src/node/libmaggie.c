@@ -170,7 +170,7 @@ static void describe_process(void *ctx, Process *p)
     char on[256];
     size_t n = wait_describe(p, on, sizeof on);
     (void)buf_putf(&r->text, "  %s waits in %s%s%.*s", pid, process_wait_name(p->wait),
-                   n ? " of " : "", (int)n, on);
+                   n ? ": " : "", (int)n, on);
     /* the innermost frame that is not the library's own */
     FrameWalk w = frame_top(p);
     do {

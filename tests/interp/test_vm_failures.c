@@ -27,6 +27,17 @@ static const char *const programs[] = {
     "| me p | me := Process current.\n"
     "p := [[me send: #ready. Process receive] ensure: [me send: #bye]] fork.\n"
     "Process receive. p terminate. p wait. Process receive payload",
+    /* channels, select, locks, contexts; the end of processes that wait for them */
+    "| ch out g m c p | ch := Channel new: 2. out := Channel new. g := WaitGroup new.\n"
+    "m := Mutex new.\n"
+    "c := CancellationContext withTimeout: 500.\n"
+    "1 to: 4 do: [:i |\n"
+    "  g wrap: [1 to: 5 do: [:k | ch send: (Array new: k * 40)]. m critical: [i]]].\n"
+    "1 to: 3 do: [:i | [[true] whileTrue: [Channel select: {ch -> [:x | out send: x size].\n"
+    "    c doneChannel -> [:x | Process current terminate]}]] fork].\n"
+    "p := [m critical: [out send: 1. Process receive]] fork.\n"
+    "1 to: 10 do: [:i | Channel select: {out -> [:x | x]. Channel after: 900 do: [0]}].\n"
+    "p kill. c cancel. (Channel select: {out -> [:x | x]} ifNone: [0]). #done",
     /* output and globals */
     "Compiler setGlobal: #Shared to: (Array new: 300 withAll: 'v'). System writeLine: 'hello'.\n"
     "Shared size",

@@ -444,6 +444,16 @@ def a_deadlock_is_reported():
 
 
 @case
+def a_deadlock_names_what_is_waited_for():
+    code, _, err = script("| c m |\nc := Channel new: 2.\nm := Mutex new lock.\n"
+                          "[m lock] fork.\n[Channel select: {c -> [:x | x]. Channel new -> [:x | x]}] fork.\n"
+                          "c receive.\n")
+    check(code == 3 and 'waits in lock: Mutex #' in err and '(held by <0.' in err and
+          'waits in channel receive: Channel #' in err and '(capacity 2, 0 items)' in err and
+          'waits in select: from Channel #' in err, code, err)
+
+
+@case
 def a_crash_names_file_and_line():
     code, _, err = script("T subclass: Object\n method: go [\n  ^nil foo ]\nT new go.\n")
     check(code == 1 and 'Error: MessageNotUnderstood: Message not understood: foo' in err, code, err)
