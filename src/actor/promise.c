@@ -260,6 +260,12 @@ static void promise_give_back(ActorCtx *cx, Waitable *w, WaitNode *node)
     promise_pass_on(cx, (Promise *)(void *)w);
 }
 
+/* A select that was served passes it on by this. */
+static void promise_relay(ActorCtx *cx, Waitable *w)
+{
+    promise_pass_on(cx, (Promise *)(void *)w);
+}
+
 static const char *state_text(const Promise *promise)
 {
     switch (promise_state(promise)) {
@@ -297,9 +303,10 @@ static void promise_destroy(HeapEnv *henv, OffHeap *object)
 }
 
 const WaitableType promise_type = {
-    .offheap = {.name = "promise", .destroy = promise_destroy},
+    .offheap = {.name = "promise", .destroy = promise_destroy, .waitable = true},
     .serve = promise_serve,
     .give_back = promise_give_back,
+    .relay = promise_relay,
     .describe = promise_describe,
 };
 
