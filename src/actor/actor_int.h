@@ -29,6 +29,10 @@ struct ActorNode {
     uint32_t nslabs; /* published with release after its slab */
     Value sym_normal, sym_shutdown, sym_killed, sym_noproc, sym_error, sym_no_memory;
     Value sym_exit, sym_down, sym_interrupt, sym_joined, sym_left;
+    Value sym_crash_logger, sym_crash_report;
+    uint64_t crash_second, crash_dropped; /* crashes.c; atomic, like the next two */
+    uint32_t crash_count;
+    uint8_t crash_quiet;
     struct Groups *groups; /* NULL: none yet */
     Lock group_lock;       /* level 0; groups.c */
     uint64_t references; /* numbers given to contexts; atomic */
@@ -217,6 +221,10 @@ void call_refuse(ActorCtx *cx, Fragment *f, Value reason);
 bool calls_end(ActorCtx *cx, Process *p, int32_t *left);
 /* Frees what p keeps of calls. */
 void calls_free(ActorCtx *cx, struct Inbox *inbox);
+
+/* ---- crashes.c ------------------------------------------------------------------------------ */
+/* p has begun to end: reports it when that is a crash. */
+void crash_report(ActorCtx *cx, Process *p);
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
 /* All processes are gone. */

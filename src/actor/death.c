@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* death.c - the end of a process.
  *
- * Order (M10): state EXITING; queues of channels and locks left; holds told; names given back;
- * links and monitors; reports to forker
- * and waiters; mailbox CLOSED; what was still in it refused (MONITOR and WAIT get the same report);
- * timer and dirty job let go; memory freed; messages freed; new pid; slot to the epoch. Each of
- * these steps may be long (a hundred thousand links, a million messages), so each is done in
- * pieces: when the slice is used up the process's own task, which now runs `reap`, goes on in the
- * next. The interpreter's state is gone by then; the fields of Process.resume remember where the
- * work stands.
+ * Order (M10): state EXITING; queues of channels and locks left; crash reported; holds told; names
+ * given back; links and monitors; reports to forker and waiters; calls refused; mailbox CLOSED;
+ * what was still in it refused (MONITOR and WAIT get the same report); timer and dirty job let go;
+ * memory freed; messages freed; new pid; slot to the epoch. Each of these steps may be long (a
+ * hundred thousand links, a million messages), so each is done in pieces: when the slice is used
+ * up the process's own task, which now runs `reap`, goes on in the next. The interpreter's state
+ * is gone by then; the fields of Process.resume remember where the work stands.
  *
  * Threads: the owner; of a process with a big heap that is a thread which is no scheduler (its
  * context has none) and not for ever in an epoch section, so the end is made in one go there, and
@@ -24,53 +23,6 @@
 
 /* What an end may cost at least in one go, so that an ordinary one is done at once. */
 #define DEATH_MIN 256
-
-/* ---- the crash report ----------------------------------------------------------------------- */
-
-static size_t reason_text(ActorCtx *cx, Process *p, char *out, size_t n)
-{
-    const ActorConfig *config = &cx->node->config;
-    Value reason = p->exit_reason;
-    const char *bytes = "an object";
-    size_t len = 9;
-    if (value_is_symbol(reason)) {
-        SymtabName name = symtab_name(config->symtab, value_as_symbol(reason));
-        bytes = name.bytes;
-        len = name.len;
-    } else if (value_is_string(reason)) {
-        StrView view = str_view(reason);
-        bytes = (const char *)view.data;
-        len = view.bytes;
-    } else if (config->describe) {
-        return config->describe(config->ctx, p, reason, out, n);
-    }
-    len = len < n ? len : n;
-    memcpy(out, bytes, len);
-    return len;
-}
-
-/* One line, whatever the reason holds. Main processes are the embedder's to report; who was asked
- * to end has not crashed. */
-static void crash_report(ActorCtx *cx, Process *p)
-{
-    const ActorNode *node = cx->node;
-    Value reason = p->exit_reason;
-    if (reason == node->sym_normal || reason == node->sym_shutdown || reason == node->sym_killed)
-        return;
-    if (p->flags & (PROCESS_F_MAIN | PROCESS_F_ASKED) || p->modes & PROCESS_MODE_QUIET ||
-        process_exit_origin(p) != VALUE_NIL)
-        return;
-    char pid[PROCESS_PID_TEXT], parent[PROCESS_PID_TEXT] = "none", text[512];
-    process_pid_text(p->pid, pid);
-    if (value_is_pid(p->parent))
-        process_pid_text(p->parent, parent);
-    size_t len = reason_text(cx, p, text, sizeof text);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 127)
-            text[i] = ' ';
-    env_log(node->config.env, LOG_LEVEL_ERROR, "process crashed pid=%s parent=%s reason=%.*s", pid,
-            parent, (int)len, text);
-}
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
@@ -129,7 +81,6 @@ static void let_go(ActorCtx *cx, Process *p)
     process_stop_timer(cx, p);
     if (p->ext && p->ext->dirty)
         config->abandon_dirty(config->ctx, p);
-    crash_report(cx, p);
     if ((p->flags & PROCESS_F_MAIN) && config->main_ended)
         config->main_ended(config->ctx, p);
     free_memory(cx, p);
@@ -244,10 +195,11 @@ void process_exit(ActorCtx *cx, Process *p)
 #endif
     epoch_begin(cx->epoch);
     process_stop_waiting(cx, p);
+    p->resume.c = 0;
+    crash_report(cx, p);
     epoch_end(cx->epoch);
     p->resume.a = (uint64_t)(uintptr_t)node;
     p->resume.b = DEATH_HOLDS;
-    p->resume.c = 0;
     bool pieces = node->config.ctx_of && cx->sched;
     int32_t left = INT32_MAX;
     if (pieces)

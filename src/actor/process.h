@@ -265,6 +265,7 @@ typedef struct ActorConfig {
     /* A process with PROCESS_F_MAIN has ended and sent its reports; exit_reason and exit_result are
      * still readable. May be NULL. */
     void (*main_ended)(void *ctx, Process *p);
+    bool no_crash_reports; /* at first; see actor_set_crash_reports */
     /* The process dies while ext->dirty is set: whoever made that job must let go of the process.
      * Must be given when ext->dirty is ever used. */
     void (*abandon_dirty)(void *ctx, Process *p);
@@ -315,6 +316,9 @@ void actor_ctx_close(ActorCtx *cx);
 /* Gives the free slots that this context keeps for itself back to the node. */
 void actor_ctx_trim(ActorCtx *cx);
 
+/* Are crashes reported (to the log, and to the process registered as #crashLogger)? Any thread. */
+void actor_set_crash_reports(ActorNode *node, bool on);
+bool actor_crash_reports(const ActorNode *node);
 /* Any thread; a snapshot while processes run. */
 uint32_t actor_process_count(ActorNode *node);
 /* Calls fn for every live process; only while nothing runs or from a quiescent hook. */

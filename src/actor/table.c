@@ -312,6 +312,8 @@ static Status node_symbols(ActorNode *node)
     STATUS_FORWARD(node_intern(node, "noproc", &node->sym_noproc));
     STATUS_FORWARD(node_intern(node, "noMemory", &node->sym_no_memory));
     STATUS_FORWARD(node_intern(node, "exit", &node->sym_exit));
+    STATUS_FORWARD(node_intern(node, "crashLogger", &node->sym_crash_logger));
+    STATUS_FORWARD(node_intern(node, "crashReport", &node->sym_crash_report));
     STATUS_FORWARD(node_intern(node, "joined", &node->sym_joined));
     STATUS_FORWARD(node_intern(node, "left", &node->sym_left));
     STATUS_FORWARD(node_intern(node, "processDown:", &node->sym_down));
@@ -335,6 +337,7 @@ Status actor_node_create(const ActorConfig *config, ActorNode **out)
     if (node->config.max_processes == 0)
         node->config.max_processes = ACTOR_PROCESSES_DEFAULT;
     node->free_head = SLOT_NONE;
+    node->crash_quiet = config->no_crash_reports;
     node->nslabs_max = (node->config.max_processes + SLOTS_PER_SLAB - 1) / SLOTS_PER_SLAB;
     node->slabs = NULL;
     Status status = STATUS_LIMIT;

@@ -23,6 +23,7 @@ typedef struct VmConfig {
     size_t heap_cap_bytes;  /* per process, 0: a share of memory */
     size_t stack_cap_bytes; /* per process, 0: 64 MiB */
     size_t long_words;      /* HeapEnv.long_words, for tests; 0: default */
+    bool no_crash_reports;  /* System crashReports: false from the start */
     bool verify;            /* heap_verify after every collection and receive */
     void (*quiescent)(void *embedder, struct Vm *vm); /* nothing can run any more (D15) */
     void (*main_ended)(void *embedder, Process *p);   /* a PROCESS_F_MAIN process ended */

@@ -128,6 +128,19 @@ PrimStatus prim_process_exit_by(PrimCall *c)
     return PRIM_EXIT;
 }
 
+PrimStatus prim_system_crash_reports(PrimCall *c)
+{
+    return prim_ok(c, value_bool(actor_crash_reports(prim_actor(c)->node)));
+}
+
+PrimStatus prim_system_set_crash_reports(PrimCall *c)
+{
+    if (!value_is_bool(c->args[1]))
+        return prim_type_error(c, 1, "Boolean");
+    actor_set_crash_reports(prim_actor(c)->node, c->args[1] == VALUE_TRUE);
+    return prim_self(c);
+}
+
 /* ---- names ---------------------------------------------------------------------------------- */
 
 PrimStatus prim_process_register(PrimCall *c)

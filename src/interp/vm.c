@@ -208,6 +208,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .ctx_of = actor_ctx_of,
                           .abandon_dirty = on_abandon_dirty,
                           .describe = crash_describe,
+                          .no_crash_reports = config->no_crash_reports,
                           .main_ended = on_main_ended,
                           .ctx = vm};
 #ifdef MAGGIE_LINK_MUTANTS
