@@ -230,7 +230,7 @@ static const char *const samples =
     "    kind == #Compiler ifTrue: [^Compiler]. kind == #Context ifTrue: [^Context].\n"
     "    kind == #Exception ifTrue: [^Exception]. kind == #Process ifTrue: [^Process].\n"
     "    kind == #Random ifTrue: [^Random]. kind == #System ifTrue: [^System].\n"
-    "    kind == #File ifTrue: [^File].\n"
+    "    kind == #File ifTrue: [^File]. kind == #ProcessGroup ifTrue: [^ProcessGroup].\n"
     "    kind == #channel ifTrue: [^(Channel new: 2) send: 1; yourself].\n"
     "    kind == #pipe ifTrue: [^Channel new].\n"
     "    kind == #Channel ifTrue: [^Channel].\n"
@@ -324,6 +324,7 @@ static const Receivers receivers[] = {
     {"Context class", "Context"},
     {"Exception class", "Exception"},
     {"Process class", "Process"},
+    {"ProcessGroup class", "ProcessGroup"},
     {"Random class", "Random"},
     {"System class", "System"},
     {"File class", "File"},
