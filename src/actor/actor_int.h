@@ -35,6 +35,7 @@ struct ActorNode {
     uint8_t crash_quiet;
     struct Groups *groups; /* NULL: none yet */
     Lock group_lock;       /* level 0; groups.c */
+    Value sym_dropped, sym_mailbox_limit;
     uint64_t references; /* numbers given to contexts; atomic */
     void **alarm_slabs;  /* NULL until the first alarm; published with release, like its entries */
 
@@ -101,7 +102,8 @@ void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first);
 Fragment *mailbox_next(Process *p);
 
 /* Fragment.info of a message in the private queue. */
-#define INBOX_LOOKED 1u /* root is in the heap; the body links such nodes */
+#define INBOX_RESERVED 0x4000u /* has a place in the bounded mailbox */
+#define INBOX_LOOKED 0x8000u /* root is in the heap; the body links such nodes */
 
 /* ---- inbox.c -------------------------------------------------------------------------------- */
 /* Fewer messages than this, all lighter than that, are not counted against the heap cap. */
@@ -131,6 +133,9 @@ MUST_CHECK Status inbox_need(ActorCtx *cx, Process *p, Inbox **out);
 /* f is in the queue: counts what it holds, or begins to count. */
 void inbox_count(ActorCtx *cx, Process *p, const Fragment *f);
 
+/* Drops *link unread; a call is told. */
+void inbox_discard(ActorCtx *cx, Process *p, Fragment **link);
+
 /* Puts a message behind the others (takes f). */
 static inline void inbox_append(ActorCtx *cx, Process *p, Fragment *f)
 {
@@ -141,7 +146,7 @@ static inline void inbox_append(ActorCtx *cx, Process *p, Fragment *f)
     atom_store_rlx(&p->nmessages, p->nmessages + 1);
     if (__builtin_expect((p->flags & PROCESS_F_MAIL_COUNTED) != 0 ||
                              p->nmessages >= MAIL_COUNT_FROM || f->words >= MAIL_HEAVY_WORDS ||
-                             f->handles,
+                             f->handles || p->mail & MAIL_F_BOUNDED,
                          0))
         inbox_count(cx, p, f);
 }
@@ -193,6 +198,15 @@ void names_refuse(ActorCtx *cx, Fragment *f);
 /* p ends: gives back its names. False when *left was used up before. */
 bool names_end(ActorCtx *cx, Process *p, int32_t *left);
 
+/* ---- mailbound.c ---------------------------------------------------------------------------- */
+/* Owner, after a message was put into the queue: does what the policy says when there are too many.
+ */
+void mail_trim(ActorCtx *cx, Process *p);
+/* p ends: lets suspended senders go. False: the slice was used up. */
+bool mail_close(ActorCtx *cx, Process *p, int32_t *left);
+/* signal.c: p ends with `reason` (a symbol), whatever it does. */
+void signal_end_for(ActorCtx *cx, Process *p, Value reason);
+
 /* ---- call.c --------------------------------------------------------------------------------- */
 /* SIGNAL_CALL, SIGNAL_REPLY and what is kept of a call have these words in front. */
 #define CALL_CALLER 1    /* CALL: who calls; REPLY: who replies */
@@ -210,6 +224,8 @@ typedef struct OpenCall {
 void call_arrived(ActorCtx *cx, Process *p, Fragment *f);
 void call_replied(ActorCtx *cx, Process *p, Fragment *f);
 void call_hung_up(ActorCtx *cx, Process *p, Fragment *f);
+/* A request was dropped from the queue: the caller is told. */
+void call_dropped(ActorCtx *cx, Process *p, Fragment *f);
 /* The request has been received; what carried it is kept for the reply (takes f, which holds
  * nothing else any more). */
 void call_received(ActorCtx *cx, Process *p, Fragment *f);

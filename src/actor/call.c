@@ -8,6 +8,7 @@
 
 #include "actor_int.h"
 #include "hash.h"
+#include "mailbound.h"
 
 #define CALLS_MIN 8
 
@@ -156,6 +157,14 @@ void call_hung_up(ActorCtx *cx, Process *p, Fragment *f)
         fragment_free(&cx->heap, signal);
 }
 
+void call_dropped(ActorCtx *cx, Process *p, Fragment *f)
+{
+    OpenCall *call = calls_find(p->ext->inbox, f->body[CALL_REFERENCE]);
+    if (call)
+        (void)calls_remove(p->ext->inbox, call); /* it had no signal: it was in the queue */
+    call_refuse(cx, f, cx->node->sym_mailbox_limit);
+}
+
 Status call_answer(ActorCtx *cx, Process *p, Value caller, Value reference, Value value,
                    Value *culprit)
 {
@@ -287,6 +296,12 @@ Status call_start(ActorCtx *cx, Process *p, Value to, Value selector, Value payl
     inbox->call = f->body[CALL_REFERENCE];
     inbox->called = to;
     inbox->reply = NULL;
+    MailBound *bound = mail_bound(receiver);
+    if (bound && mail_enter(cx, bound, false) != MAIL_ENTERED) {
+        call_refuse(cx, f, cx->node->sym_mailbox_limit);
+        return STATUS_OK;
+    }
+    f->info |= bound ? INBOX_RESERVED : 0;
     /* When it is just closing, the reply is that it is gone. */
     (void)process_push(cx, receiver, f, true);
     return STATUS_OK;

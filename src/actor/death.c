@@ -36,6 +36,7 @@ typedef enum DeathStage {
     DEATH_CALLS,   /* received and not replied to */
     DEATH_CLOSE,   /* the mailbox */
     DEATH_REFUSE,  /* what was in it */
+    DEATH_BOUND,   /* who waits to send */
     DEATH_MEMORY,
     DEATH_MESSAGES, /* received and never taken */
     DEATH_DONE
@@ -150,6 +151,7 @@ static bool death_stage(ActorCtx *cx, Process *p, DeathStage stage, int32_t *lef
     case DEATH_CALLS: return calls_end(cx, p, left);
     case DEATH_CLOSE: mailbox_shut(p); return true;
     case DEATH_REFUSE: return refuse_signals(cx, p, left);
+    case DEATH_BOUND: return mail_close(cx, p, left);
     case DEATH_MEMORY: let_go(cx, p); return true;
     case DEATH_MESSAGES: return free_messages(cx, p, left);
     case DEATH_DONE: break;
@@ -219,6 +221,7 @@ void process_discard(ActorCtx *cx, Process *p)
     int32_t all = INT32_MAX;
     Fragment *f;
     process_stop_waiting(cx, p);
+    (void)mail_close(cx, p, &all);
     (void)holds_end(cx, p, &all);
     while ((f = mailbox_drain(p)))
         fragment_free(&cx->heap, f);

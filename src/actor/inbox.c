@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "actor_int.h"
+#include "mailbound.h"
 
 
 static size_t count_mail(const Process *p)
@@ -33,10 +34,13 @@ static void start_counting_mail(ActorCtx *cx, Process *p)
 
 void inbox_count(ActorCtx *cx, Process *p, const Fragment *f)
 {
+    bool many = p->nmessages >= MAIL_COUNT_FROM || f->words >= MAIL_HEAVY_WORDS || f->handles;
     if (p->flags & PROCESS_F_MAIL_COUNTED)
         p->ext->mail_bytes += fragment_bytes(f);
-    else
+    else if (many)
         start_counting_mail(cx, p);
+    if (p->mail & MAIL_F_BOUNDED)
+        mail_trim(cx, p);
 }
 
 bool process_mail_over(ActorCtx *cx, Process *p)
@@ -236,8 +240,13 @@ static Status node_replace(ActorCtx *cx, Process *p, Fragment **link)
 /* ---- taking --------------------------------------------------------------------------------- */
 
 /* What the flags of the process say must be looked after. */
-static void unlink_account(Process *p, Fragment **link, Fragment *f)
+static void unlink_account(ActorCtx *cx, Process *p, Fragment **link, Fragment *f)
 {
+#ifndef MAGGIE_MUTANT_MAIL_LEAK
+    if (f->info & INBOX_RESERVED && p->bound)
+        mail_leave(cx, p->bound);
+#endif
+
     if (p->flags & PROCESS_F_MAIL_COUNTED) {
         size_t *mail = &p->ext->mail_bytes, bytes = fragment_bytes(f);
         *mail = *mail > bytes ? *mail - bytes : 0;
@@ -249,7 +258,7 @@ static void unlink_account(Process *p, Fragment **link, Fragment *f)
 }
 
 /* Takes *link out of the queue; the fragment is the caller's. */
-static inline Fragment *inbox_unlink(Process *p, Fragment **link)
+static inline Fragment *inbox_unlink(ActorCtx *cx, Process *p, Fragment **link)
 {
     Fragment *f = *link;
     *link = f->next;
@@ -257,7 +266,7 @@ static inline Fragment *inbox_unlink(Process *p, Fragment **link)
         p->msg_end = link;
     atom_store_rlx(&p->nmessages, p->nmessages - 1); /* relaxed: a statistic with one writer */
     if (__builtin_expect((p->flags & PROCESS_F_MAIL_COUNTED) | p->mail, 0))
-        unlink_account(p, link, f);
+        unlink_account(cx, p, link, f);
     return f;
 }
 
@@ -272,7 +281,7 @@ static void shell_done(ActorCtx *cx, Process *p, Fragment *f)
 
 static Value take_long(ActorCtx *cx, Process *p, Fragment **link)
 {
-    Fragment *f = inbox_unlink(p, link);
+    Fragment *f = inbox_unlink(cx, p, link);
     if (f->kind == SIGNAL_CALL)
         call_adopted(cx, p, f->body[CALL_CALLER], f->body[CALL_REFERENCE]);
     return heap_adopt(&p->heap, f);
@@ -285,7 +294,7 @@ Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_e
     *need_words = 0;
     if (__builtin_expect(is_node(f), 0)) {
         Value root = f->root;
-        node_unlink(p->ext->inbox, inbox_unlink(p, link));
+        node_unlink(p->ext->inbox, inbox_unlink(cx, p, link));
         shell_done(cx, p, f);
         return root;
     }
@@ -295,7 +304,7 @@ Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_e
         *need_words = f->words;
         return VALUE_NONE;
     }
-    inbox_unlink(p, link);
+    inbox_unlink(cx, p, link);
     __builtin_prefetch(*link); /* who receives one receives the next: a long queue is not cached */
     __builtin_prefetch((const char *)*link + 64);
     if (__builtin_expect(f->kind == SIGNAL_CALL, 0)) {
@@ -326,9 +335,20 @@ Status inbox_look(ActorCtx *cx, Process *p, InboxCursor *cursor, const Value *st
     return STATUS_OK;
 }
 
+void inbox_discard(ActorCtx *cx, Process *p, Fragment **link)
+{
+    Fragment *f = inbox_unlink(cx, p, link);
+    if (is_node(f))
+        node_unlink(p->ext->inbox, f);
+    if (f->kind == SIGNAL_CALL)
+        call_dropped(cx, p, f);
+    else
+        fragment_free(&cx->heap, f);
+}
+
 void inbox_drop(ActorCtx *cx, Process *p, InboxCursor *cursor)
 {
-    Fragment *f = inbox_unlink(p, cursor->at);
+    Fragment *f = inbox_unlink(cx, p, cursor->at);
     if (is_node(f))
         node_unlink(p->ext->inbox, f);
     shell_done(cx, p, f);
@@ -340,7 +360,8 @@ Value process_take_message(Process *p)
     if (!f)
         return VALUE_NONE;
     assert(!is_node(f));
-    return heap_adopt(&p->heap, inbox_unlink(p, &p->msg_first));
+    assert(!(p->mail & MAIL_F_BOUNDED)); /* it would have a place to give back */
+    return heap_adopt(&p->heap, inbox_unlink(NULL, p, &p->msg_first));
 }
 
 Value process_take_message_in(ActorCtx *cx, Process *p, const Value *stack_end, size_t *need_words)

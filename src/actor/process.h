@@ -62,7 +62,8 @@ typedef enum {
     X(CALL, "call")                                                                                \
     X(COLLECT, "collecting")                                                                       \
     X(COPY, "copying")                                                                             \
-    X(END, "ending")
+    X(END, "ending")                                                                               \
+    X(MAILBOX, "send")
 typedef enum {
 #define PROCESS_WAIT_ENUM(id, name) PROCESS_WAIT_##id,
     PROCESS_WAITS(PROCESS_WAIT_ENUM)
@@ -172,6 +173,7 @@ typedef struct Process {
     Value pid;                /* immediate; changes only at death, read with acquire */
     Task task;
     Value exit_reason; /* pending exit signal, or what the process ends with */
+    struct MailBound *bound; /* limit of the mailbox, mailbound.h; NULL: none */
     /* line 2: the owner's */
     const uint64_t *pc __attribute__((aligned(64))); /* instruction to execute next (or again) */
     union {
@@ -236,7 +238,10 @@ enum {
     PROCESS_MODE_SHRINK = 128 /* the block should shrink at the next yield */
 };
 /* Process.mail */
-enum { MAIL_F_CURSORS = 1 /* positions in the private queue are remembered */ };
+enum {
+    MAIL_F_CURSORS = 1, /* positions in the private queue are remembered */
+    MAIL_F_BOUNDED = 2  /* messages may have a place to give back */
+};
 
 _Static_assert(sizeof(Process) == 320,
                "idle processes are counted in bytes: 320 and a first block");
@@ -260,6 +265,8 @@ typedef struct ActorConfig {
     Symtab *symtab;         /* the symbols of exit reasons are interned at create */
     uint32_t max_processes; /* +P; 0: ACTOR_PROCESSES_DEFAULT; at most 2^25 */
     TaskRun run;            /* interp's process runner */
+    uint64_t mail_limit;    /* of every mailbox, unless it is given one; 0: none */
+    uint32_t mail_policy;   /* MailPolicy, mailbound.h */
     /* The context of the scheduler that calls. NULL: dying processes free their queues at once. */
     ActorCtx *(*ctx_of)(Sched *sched);
     /* A process with PROCESS_F_MAIN has ended and sent its reports; exit_reason and exit_result are
@@ -294,6 +301,8 @@ struct ActorCtx {
     uint32_t nfree;
     uint64_t reference; /* next number for a Reference, and the end of the numbers taken */
     uint64_t reference_end;
+    uint64_t fork_limit;  /* bound of the mailbox of the process made next here; 0: the node's */
+    uint32_t fork_policy; /* MailPolicy */
     struct Alarm *alarms; /* cached free slots of alarms */
     uint32_t nalarms;
     int64_t live;    /* processes started minus ended here; written by the owner, read relaxed */
@@ -386,6 +395,7 @@ bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next);
  * or nil), and push. `from` may be NULL for outside threads: then sender is nil and the message
  * must be an immediate or frozen. STATUS_NO_PROCESS when the receiver is gone; STATUS_NOT_SENDABLE
  * with the *culprit; STATUS_COPY_TOO_BIG, STATUS_NO_MEMORY. Sets cx->copied_words. */
+/* STATUS_LIMIT: refused by the receiver's bound; a message that its bound drops was sent. */
 MUST_CHECK Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
                                Value *culprit);
 /* A message whose payload has been copied out already with SIGNAL_MESSAGE_EXTRA words (takes f);
@@ -396,6 +406,10 @@ MUST_CHECK Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Va
                                         Fragment *f);
 /* ^ in the copied closures of a message cannot return. Any thread. */
 void process_detach(Fragment *f);
+/* As process_send by a process that has taken a place in the receiver's bounded mailbox; when it is
+ * not sent, the place is given back. */
+MUST_CHECK Status process_send_entered(ActorCtx *cx, Process *from, Value to, Value selector,
+                                       Value message, Value *culprit);
 /* Exit signal with a reason. kill: untrappable. `from` NULL: as in process_send. */
 MUST_CHECK Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bool kill);
 

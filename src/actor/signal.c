@@ -7,6 +7,7 @@
  *
  * Threads: senders inside an epoch section; process_fetch_signals by the owner. */
 #include "actor_int.h"
+#include "mailbound.h"
 #include "inbox.h"
 #include "promise.h"
 
@@ -58,6 +59,17 @@ static void message_finish(Fragment *f, Value sender, Value selector)
     f->extra = 0; /* the words are an object like the others now */
 }
 
+/* A place for a message of who cannot wait. False: the message goes no further. */
+static bool enter(ActorCtx *cx, MailBound *bound, Fragment *f, Status *status)
+{
+    if (f->info & INBOX_RESERVED)
+        return true;
+    MailVerdict verdict = mail_enter(cx, bound, false);
+    f->info |= INBOX_RESERVED;
+    *status = verdict == MAIL_DROPPED ? STATUS_OK : STATUS_LIMIT;
+    return verdict == MAIL_ENTERED;
+}
+
 Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selector, Fragment *f)
 {
     Process *receiver = process_of_pid(cx->node, to);
@@ -65,13 +77,43 @@ Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selecto
         fragment_free(&cx->heap, f);
         return STATUS_NO_PROCESS;
     }
-    if (f->info != SIGNAL_MESSAGE_DETACHED)
+    if (!(f->info & SIGNAL_MESSAGE_DETACHED))
         process_detach(f);
-    f->info = 0; /* the receiver's queue has other uses for it */
+    f->info &= INBOX_RESERVED; /* the receiver's queue has other uses for the rest */
+    MailBound *bound = mail_bound(receiver);
+    Status refused;
+    if (__builtin_expect(bound != NULL, 0) && !enter(cx, bound, f, &refused)) {
+        fragment_free(&cx->heap, f);
+        return refused;
+    }
     message_finish(f, sender, selector);
     f->kind = SIGNAL_MESSAGE;
     /* A receiver that waits runs next: it has the message in the cache. */
     return process_push(cx, receiver, f, true) ? STATUS_OK : STATUS_NO_PROCESS;
+}
+
+static void give_place_back(ActorCtx *cx, Value to)
+{
+    const Process *p = process_of_pid(cx->node, to);
+    MailBound *bound = p ? mail_bound(p) : NULL;
+    if (bound)
+        mail_leave(cx, bound);
+}
+
+Status process_send_entered(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
+                            Value *culprit)
+{
+    Fragment *f;
+    cx->copied_words = 0;
+    Status status =
+        signal_new(cx, &from->heap, message, SIGNAL_MESSAGE, SIGNAL_MESSAGE_EXTRA, &f, culprit);
+    if (status != STATUS_OK) {
+        give_place_back(cx, to);
+        return status;
+    }
+    cx->copied_words = f->words;
+    f->info |= INBOX_RESERVED;
+    return process_send_fragment(cx, from->pid, to, selector, f);
 }
 
 Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
@@ -240,6 +282,17 @@ static void end_by(ActorCtx *cx, Process *p, Value reason, Value origin, Fragmen
         (void)heap_adopt(&p->heap, f);
     else
         fragment_free(&cx->heap, f);
+}
+
+void signal_end_for(ActorCtx *cx, Process *p, Value reason)
+{
+    (void)cx;
+    p->flags |= (uint8_t)(PROCESS_F_EXIT_PENDING | PROCESS_F_KILLED);
+    process_set_mode(p, PROCESS_MODE_ENDS, true);
+    p->exit_result = VALUE_NIL;
+    p->exit_reason = reason;
+    if (p->ext)
+        p->ext->exit_origin = VALUE_NIL;
 }
 
 /* The first reason stays. */

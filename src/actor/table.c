@@ -9,6 +9,7 @@
  *
  * Threads: lookups by any inside an epoch section; the cache of a context by its owner. */
 #include "actor_int.h"
+#include "mailbound.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +185,7 @@ Status process_new(ActorCtx *cx, Value parent, Process **out)
     p->resume.a = p->resume.b = p->resume.c = 0;
     p->resume.root = VALUE_NIL;
     p->domain = NULL;
+    p->bound = NULL;
     p->ext = NULL;
     atom_store_rlx(&p->wait, (uint8_t)PROCESS_WAIT_NOTHING); /* relaxed: shown only */
     p->flags = 0;
@@ -195,7 +197,14 @@ Status process_new(ActorCtx *cx, Value parent, Process **out)
     timer_init(&p->timer, NULL, NULL);
     mailbox_open(p);
     *out = p;
-    return STATUS_OK;
+    uint64_t limit = cx->fork_limit ? cx->fork_limit : node->config.mail_limit;
+    if (limit == 0)
+        return STATUS_OK;
+    unsigned policy = cx->fork_limit ? cx->fork_policy : node->config.mail_policy;
+    Status status = mail_limit(cx, p, limit, (MailPolicy)policy, VALUE_NIL);
+    if (status != STATUS_OK)
+        process_abandon(cx, p);
+    return status;
 }
 
 void process_abandon(ActorCtx *cx, Process *p)
@@ -203,6 +212,8 @@ void process_abandon(ActorCtx *cx, Process *p)
     Fragment *none = mailbox_close(p);
     assert(!none);
     (void)none;
+    int32_t all = INT32_MAX;
+    (void)mail_close(cx, p, &all);
     slot_put(cx, p); /* nobody has seen the pid: it can be the next process's */
 }
 
@@ -316,6 +327,8 @@ static Status node_symbols(ActorNode *node)
     STATUS_FORWARD(node_intern(node, "crashReport", &node->sym_crash_report));
     STATUS_FORWARD(node_intern(node, "joined", &node->sym_joined));
     STATUS_FORWARD(node_intern(node, "left", &node->sym_left));
+    STATUS_FORWARD(node_intern(node, "messagesDropped", &node->sym_dropped));
+    STATUS_FORWARD(node_intern(node, "mailboxLimit", &node->sym_mailbox_limit));
     STATUS_FORWARD(node_intern(node, "processDown:", &node->sym_down));
     STATUS_FORWARD(node_intern(node, "_interrupt", &node->sym_interrupt));
     return node_intern(node, "error", &node->sym_error);

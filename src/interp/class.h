@@ -18,6 +18,8 @@ typedef struct VmConfig {
     uint64_t sim_seed;
     uint32_t schedulers;    /* 0: usable cores */
     uint32_t max_processes; /* 0: default */
+    uint64_t mail_limit;    /* messages in every mailbox; 0: none */
+    uint32_t mail_policy;   /* MailPolicy of mailbound.h */
     uint32_t dirty_max;     /* 0: default */
     uint32_t symbols_max;   /* 0: default; at most VM_SYMBOLS_MAX */
     size_t heap_cap_bytes;  /* per process, 0: a share of memory */

@@ -25,6 +25,7 @@
 #include "prims_group.def"
 #include "prims_link.def"
 #include "prims_call.def"
+#include "prims_mailbox.def"
 #include "prims_receive.def"
 #include "prims_timer.def"
 #include "prims_cancel.def"

@@ -6,7 +6,9 @@
 
 #include "class.h"
 #include "interp_int.h"
+#include "mailbound.h"
 #include "prim_wait.h"
+#include "prim_waitable.h"
 #include "prims.h"
 #include "vm.h"
 
@@ -244,6 +246,35 @@ static PrimStatus send_copied(PrimCall *c, Value selector)
     return prim_ok(c, value_bool(status == STATUS_OK));
 }
 
+/* A place in a bounded mailbox (NULL: it has ended), waited for if need be. PRIM_OK with *sent
+ * false: the answer is there already. */
+static PrimStatus take_place(PrimCall *c, MailBound *bound, bool *sent)
+{
+    WaitNode node;
+    *sent = false;
+    for (;;) {
+        if (!c->resume->a) {
+            bool own = c->args[0] == c->process->pid;
+            MailVerdict verdict =
+                bound ? mail_enter(prim_actor(c), bound, !own) : MAIL_REFUSED;
+            *sent = verdict == MAIL_ENTERED;
+            if (verdict == MAIL_DROPPED)
+                return prim_ok(c, VALUE_TRUE);
+            if (verdict != MAIL_MUST_WAIT)
+                return prim_ok(c, VALUE_FALSE);
+        }
+        if (!prim_fetch(c))
+            return PRIM_YIELD;
+        PrimStatus st = prim_wait_one(c, bound ? &bound->w : NULL, WAIT_GIVE, NULL,
+                                      PROCESS_WAIT_MAILBOX, &node);
+        if (st != PRIM_OK)
+            return st;
+        *sent = node.outcome == WAIT_DONE;
+        if (node.outcome != MAIL_ASK_AGAIN || !bound)
+            return prim_ok(c, VALUE_FALSE);
+    }
+}
+
 static PrimStatus send(PrimCall *c, Value selector, Value payload)
 {
     if (!value_is_pid(c->args[0]))
@@ -251,14 +282,25 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
     if (c->dirty_done)
         return send_copied(c, selector);
     Value culprit = VALUE_NIL;
-    copy_begin(c);
-    Status status =
-        process_send(prim_actor(c), c->process, c->args[0], selector, payload, &culprit);
-    copy_end(c);
-    if (status == STATUS_COPY_LONG)
-        return away_copy_message(c, payload);
+    Process *receiver = process_of_pid(prim_actor(c)->node, c->args[0]);
+    MailBound *bound = receiver ? mail_bound(receiver) : NULL;
+    Status status;
+    if (__builtin_expect(bound != NULL || c->resume->a, 0)) {
+        bool sent;
+        PrimStatus st = take_place(c, bound, &sent);
+        if (st != PRIM_OK || !sent)
+            return st;
+        status = process_send_entered(prim_actor(c), c->process, c->args[0], selector, payload,
+                                      &culprit);
+    } else {
+        copy_begin(c);
+        status = process_send(prim_actor(c), c->process, c->args[0], selector, payload, &culprit);
+        copy_end(c);
+        if (status == STATUS_COPY_LONG)
+            return away_copy_message(c, payload);
+    }
     prim_charge_copy(c);
-    if (status == STATUS_OK || status == STATUS_NO_PROCESS)
+    if (status == STATUS_OK || status == STATUS_NO_PROCESS || status == STATUS_LIMIT)
         return prim_ok(c, value_bool(status == STATUS_OK));
     return prim_copy_failed(c, status);
 }

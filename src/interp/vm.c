@@ -204,6 +204,8 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .pools = vm->pools,
                           .symtab = vm->symtab,
                           .max_processes = config->max_processes,
+                          .mail_limit = config->mail_limit,
+                          .mail_policy = config->mail_policy,
                           .run = interp_run,
                           .ctx_of = actor_ctx_of,
                           .abandon_dirty = on_abandon_dirty,

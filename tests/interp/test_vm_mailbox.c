@@ -232,6 +232,76 @@ static const Program calls[] = {
      "500"},
 };
 
+static const Program bounds[] = {
+    {"suspended senders lose nothing and keep their order",
+     "| me p ps seen ok | me := Process current.\n"
+     "p := [| n last good | n := 0. good := true. last := Array new: 4 withAll: 0.\n"
+     "  [n < 400] whileTrue: [| m | m := Process receive payload.\n"
+     "    Process current messageCount > 3 ifTrue: [good := false].\n"
+     "    (last at: (m at: 1)) + 1 = (m at: 2) ifFalse: [good := false].\n"
+     "    last at: (m at: 1) put: (m at: 2). n := n + 1].\n"
+     "  good] forkMailboxLimit: 3 policy: #suspendSender.\n"
+     "ps := (1 to: 4) asArray collect: [:k | [| sent | sent := 0. 1 to: 100 do: [:i |\n"
+     "  (p send: (Array with: k with: i)) ifTrue: [sent := sent + 1]]. sent] fork].\n"
+     "Array with: (ps inject: 0 into: [:sum :each | sum + each wait]) with: p wait",
+     "(400 true)"},
+    {"the end of the receiver lets suspended senders go",
+     "| p ps | p := [Process receiveSelector: #never] forkMailboxLimit: 1 policy: #suspendSender.\n"
+     "p send: 0. ps := (1 to: 10) asArray collect: [:i | [p send: i] fork].\n"
+     "10 timesRepeat: [Process yield]. p kill.\n"
+     "ps inject: 0 into: [:n :each | each wait ifTrue: [n + 1] ifFalse: [n]]",
+     "0"},
+    {"a suspended sender can be killed, and takes no place with it",
+     "| p ps last | p := [| n | n := 0. Process receiveSelector: #go.\n"
+     "  [(Process receive: 0) notNil] whileTrue: [n := n + 1]. n]\n"
+     "  forkMailboxLimit: 2 policy: #suspendSender.\n"
+     "p send: 1; send: 2. ps := (1 to: 10) asArray collect: [:i | [p send: i] fork].\n"
+     "10 timesRepeat: [Process yield]. ps do: [:each | each kill]. ps do: [:each | each wait].\n"
+     "Array with: (p _mailbox at: 3) with: ((p send: #go with: nil after: 1) notNil) with: p wait",
+     "(2 true 2)"},
+    {"places given to senders that were killed go on to the next",
+     "| p ps n | n := 0. p := [| sum | sum := 0. 60 timesRepeat: [sum := sum + 1.\n"
+     "  Process receive: 2]. sum] forkMailboxLimit: 1 policy: #suspendSender.\n"
+     "ps := (1 to: 40) asArray collect: [:i | [p send: i] fork].\n"
+     "1 to: 40 by: 2 do: [:i | (ps at: i) kill]. 2 to: 40 by: 2 do: [:i |\n"
+     "  (ps at: i) wait ifTrue: [n := n + 1]]. Array with: n with: p wait",
+     "(20 60)"},
+    {"what is refused and what is dropped is counted",
+     "| count | count := [:policy | | p sent all | sent := 0.\n"
+     "  p := [Process receiveSelector: #never] forkMailboxLimit: 10 policy: policy.\n"
+     "  100 timesRepeat: [(p send: 1) ifTrue: [sent := sent + 1]].\n"
+     "  [(p _mailbox at: 3) > 10] whileTrue: [Process yield].\n"
+     "  all := Array with: sent with: p droppedMessages with: p refusedMessages. p kill. all].\n"
+     "((count value: #reject) , (count value: #dropNewest)) , (count value: #dropOldest)",
+     "(10 0 90 100 90 0 100 90 0)"},
+    {"the oldest are dropped, the newest stay",
+     "| p got | p := [Process receiveSelector: #go. Process receive payload]\n"
+     "  forkMailboxLimit: 5 policy: #dropOldest.\n"
+     "1 to: 50 do: [:i | p send: i]. p send: #go with: nil. got := p wait. got", "47"},
+    {"too many messages may end the receiver",
+     "| p | p := [Process receiveSelector: #never] forkMailboxLimit: 2 policy: #kill.\n"
+     "p send: 1; send: 2; send: 3. p wait. p exitReason",
+     "mailboxLimit"},
+    {"a full mailbox refuses calls, and not exits",
+     "| p r | p := [Process receiveSelector: #never] forkMailboxLimit: 1 policy: #reject.\n"
+     "p send: 1. r := [p call: 2] on: ProcessExit do: [:e | e reason].\n"
+     "p terminate. p wait. Array with: r with: p exitReason",
+     "(mailboxLimit shutdown)"},
+    {"a call that is dropped ends",
+     "| p caller | p := [Process receiveSelector: #never] forkMailboxLimit: 1 policy: "
+     "#dropOldest.\n"
+     "caller := [[p call: #x with: 1 timeout: nil] on: ProcessExit do: [:e | e reason]] fork.\n"
+     "[(p _mailbox at: 3) = 1] whileFalse: [Process yield]. p send: 2. caller wait",
+     "mailboxLimit"},
+    {"who takes the limit away lets everybody in",
+     "| p ps | p := [Process receiveSelector: #go. Process mailboxLimit: nil policy: #reject.\n"
+     "  30 timesRepeat: [Process receive]. Process current mailboxLimit]\n"
+     "  forkMailboxLimit: 1 policy: #suspendSender.\n"
+     "ps := (1 to: 30) asArray collect: [:i | [p send: i] fork]. Process yield.\n"
+     "p send: #go with: nil after: 1. p wait",
+     "nil"},
+};
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static void run_program(VmKit *k, const Program *p)
@@ -281,8 +351,10 @@ static void run_simulated(const Program *programs, size_t n)
 PROGRAM_TESTS(receives)
 PROGRAM_TESTS(timers)
 PROGRAM_TESTS(calls)
+PROGRAM_TESTS(bounds)
 
 TESTKIT_MAIN(cmocka_unit_test(receives_run_on_threads),
              cmocka_unit_test(receives_run_in_the_simulator),
              cmocka_unit_test(timers_run_on_threads), cmocka_unit_test(timers_run_in_the_simulator),
-             cmocka_unit_test(calls_run_on_threads), cmocka_unit_test(calls_run_in_the_simulator))
+             cmocka_unit_test(calls_run_on_threads), cmocka_unit_test(calls_run_in_the_simulator),
+             cmocka_unit_test(bounds_run_on_threads), cmocka_unit_test(bounds_run_in_the_simulator))
