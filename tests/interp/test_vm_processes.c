@@ -56,6 +56,42 @@ static const Program programs[] = {
      "Array with: (a at: 1) == a with: (a at: 2) == (a at: 3)",
      "(true true)"},
     {"captured variables are copied at the fork", "| n | n := 1. [n := n + 10] fork wait. n", "1"},
+    {"channels lose nothing, whoever is killed at them",
+     "| ch sum victims done got | ch := Channel new: 2. sum := Channel new: 1. got := 0.\n"
+     "victims := (1 to: 12) asArray collect: [:i | i odd\n"
+     "  ifTrue: [[[true] whileTrue: [ch receive]] fork]\n"
+     "  ifFalse: [[[true] whileTrue: [Channel select: {ch -> [:x | x].\n"
+     "  Channel new -> [:x | x]. Channel after: 100000 do: [nil]}]] fork]].\n"
+     "victims do: [:p | p kill]. victims do: [:p | p wait].\n"
+     "[| n | n := 0. ch do: [:x | n := n + x]. sum send: n] fork.\n"
+     "done := WaitGroup new.\n"
+     "1 to: 10 do: [:i | done wrap: [1 to: 10 do: [:k | ch send: k]]].\n"
+     "done wait. ch close. sum receive",
+     "550"},
+    {"two selects that face each other always meet",
+     "| a b done total | a := Channel new. b := Channel new. done := Channel new. total := 0.\n"
+     "[1 to: 50 do: [:i | Channel select: {a -> [:x | 1]. b onSend: i do: [1]}]. done send: 50]\n"
+     "  fork.\n"
+     "[1 to: 50 do: [:i | Channel select: {b -> [:x | 1]. a onSend: i do: [1]}]. done send: 50]\n"
+     "  fork.\n"
+     "2 timesRepeat: [total := total + done receive]. total",
+     "100"},
+    {"a mutex lets one in, and outlives its holders",
+     "| m log g all | m := Mutex new. log := Channel new: 1000. g := WaitGroup new.\n"
+     "1 to: 8 do: [:i | g wrap: [10 timesRepeat: [\n"
+     "  m critical: [log send: i. Process yield. log send: i]]]].\n"
+     "(g wrap: [m critical: [Process sleep: 100000]]) kill.\n"
+     "g wait. log close. all := log asArray.\n"
+     "{all size. (1 to: all size by: 2) allSatisfy: [:i | (all at: i) = (all at: i + 1)].\n"
+     "  m isLocked}",
+     "(160 true false)"},
+    {"a context cancels all that hangs on it",
+     "| root done | root := CancellationContext withCancel. done := WaitGroup new.\n"
+     "1 to: 40 do: [:i | | c |\n"
+     "  c := i even ifTrue: [root withCancel] ifFalse: [root withTimeout: i].\n"
+     "  done wrap: [i \\\\ 3 = 0 ifTrue: [c wait] ifFalse: [c doneChannel receive]]].\n"
+     "Process sleep: 5. root cancel. done wait count",
+     "0"},
     {"large messages arrive whole",
      "| p s | s := 'abc' repeat: 50000.\n"
      "p := [| m | m := Process receive payload. m size + Process receive payload size] fork.\n"
