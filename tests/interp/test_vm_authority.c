@@ -11,7 +11,9 @@ static void send_text(const PrimEntry *e, char *out, size_t size)
                                  strcmp(e->cls, "Class") == 0     ? "Object"
                                  : strcmp(e->cls, "Object") == 0  ? "Object new"
                                  : strcmp(e->cls, "Process") == 0 ? "Process current"
-                                                                  : "");
+                                 : strcmp(e->cls, "CancellationContext") == 0
+                                     ? "CancellationContext withCancel"
+                                     : "");
     if (at == 1) {
         const char *side = strstr(e->cls, " class");
         assert_non_null(side); /* a class not known above: say how to make a receiver */
