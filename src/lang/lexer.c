@@ -550,6 +550,26 @@ static bool becomes_symbol(TokenKind kind)
            kind == TOKEN_BINARY;
 }
 
+/* Bytes of the name that a token stands for, without # and quotes and with doubled quotes as one;
+ * only exact when it may be too long. */
+static size_t name_bytes(const Token *t)
+{
+    size_t n = t->text.len;
+    if (t->kind != TOKEN_SYMBOL || n <= SYMTAB_NAME_MAX)
+        return n;
+    n--;
+    if (t->text.ptr[1] != '\'')
+        return n;
+    n -= 2;
+    for (size_t i = 2; i + 2 < t->text.len; i++) {
+        if (t->text.ptr[i] == '\'') {
+            n--;
+            i++;
+        }
+    }
+    return n;
+}
+
 Token lex_next(Lexer *lx)
 {
     Token t;
@@ -560,7 +580,7 @@ Token lex_next(Lexer *lx)
         }
     }
     t = read_token(lx);
-    if (t.text.len > SYMTAB_NAME_MAX && becomes_symbol(t.kind)) {
+    if (becomes_symbol(t.kind) && name_bytes(&t) > SYMTAB_NAME_MAX) {
         t.kind = TOKEN_ERROR;
         t.error = LEX_NAME_TOO_LONG;
     }

@@ -98,20 +98,40 @@ static void lists_of_any_length_are_accepted(void **state) /* Q5 */
 {
     static const struct {
         const char *before, *element, *after;
-    } lists[] = {{"#(", "1 ", ")"},   {"{", "1. ", "}"}, {"#{", "1->2. ", "}"}, {"#(", "a: ", ")"},
-                 {"'", "x", "'"},     {"#'", "''", "'"}, {"", "9", ""},         {"0.", "9", ""},
-                 {"\"", "x", "\" 1"}, {"16r", "F", ""},  {"x", "y", ""}};
+        size_t times; /* of names, which have a limit of 65535 bytes; 0: any number */
+    } lists[] = {{"#(", "1 ", ")", 0},  {"{", "1. ", "}", 0},  {"#{", "1->2. ", "}", 0},
+                 {"#(", "a: ", ")", 0}, {"'", "x", "'", 0},    {"#'", "''", "'", 65535},
+                 {"", "9", "", 0},      {"0.", "9", "", 0},    {"\"", "x", "\" 1", 0},
+                 {"16r", "F", "", 0},   {"x", "y", "", 65534}};
     (void)state;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         Buffer b = {0};
         LangParse p;
         buffer_put(&b, lists[i].before);
-        buffer_repeat(&b, lists[i].element, 100000);
+        buffer_repeat(&b, lists[i].element, lists[i].times ? lists[i].times : 100000);
         buffer_put(&b, lists[i].after);
         assert_true(lang_parse_doit(&p, b.bytes, b.len, NULL));
         assert_int_equal(p.doit->statements.count, 1);
         lang_parse_free(&p);
         free(b.bytes);
+    }
+}
+
+static void a_name_has_65535_bytes_at_most(void **state)
+{
+    static const char *const names[][2] = {{"y", ""}, {"#'", "'"}, {"#", ""}, {"0 ", ": 1"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        for (size_t bytes = 65535; bytes <= 65536; bytes++) {
+            Buffer b = {0};
+            LangParse p;
+            buffer_put(&b, names[i][0]);
+            buffer_repeat(&b, "x", bytes - (names[i][0][0] == 'y' || names[i][1][0] == ':'));
+            buffer_put(&b, names[i][1]);
+            assert_int_equal(lang_parse_doit(&p, b.bytes, b.len, NULL), bytes == 65535);
+            lang_parse_free(&p);
+            free(b.bytes);
+        }
     }
 }
 
@@ -519,6 +539,7 @@ int main(void)
         cmocka_unit_test(the_nesting_limit_has_two_sides),
         cmocka_unit_test(chains_of_any_length_do_not_nest),
         cmocka_unit_test(lists_of_any_length_are_accepted),
+        cmocka_unit_test(a_name_has_65535_bytes_at_most),
         cmocka_unit_test(many_variables_and_parameters),
         cmocka_unit_test(a_run_stops_after_a_hundred_errors),
         cmocka_unit_test(a_source_beyond_the_limit_is_refused_unread),
