@@ -247,7 +247,27 @@ static const char *const samples =
     "    kind == #Promise ifTrue: [^Promise].\n"
     "    kind == #atom ifTrue: [^Atom on: (Array new: self large)].\n"
     "    kind == #Atom ifTrue: [^Atom].\n"
+    "    kind == #Reference ifTrue: [^Reference].\n"
+    "    kind == #reference ifTrue: [^Reference new].\n"
+    "    kind == #timer ifTrue: [^Process current startTimer: 100000].\n"
+    "    kind == #ProcessGroup ifTrue: [^ProcessGroup].\n"
+    "    kind == #request ifTrue: [^self request].\n"
+    "    kind == #address ifTrue: [^self request from].\n"
+    "    kind == #receive ifTrue: [^self receive: 2].\n"
+    "    kind == #longReceive ifTrue: [^self receive: self large].\n"
     "    ^self error: 'no sample ' , kind asString\n"
+    "  ]\n"
+    "  classMethod: request [\n"
+    "    | m |\n"
+    "    [:p | [p call: #sample] on: Exception do: [:e | nil]] forkWith: Process current.\n"
+    "    [(m := Process receive) isRequest] whileFalse: [].\n"
+    "    ^m\n"
+    "  ]\n"
+    "  classMethod: receive: n [\n"
+    "    1 to: 3000 do: [:i | Process current send: i].\n"
+    "    ^Receive new\n"
+    "      instVarAt: 1 put: (Array new: n withAll: String); instVarAt: 2 put: (Array new: n);\n"
+    "      yourself\n"
     "  ]\n"
     /* A child tries one row of arguments after the other; when it dies or waits, another goes on
      * behind that row. Time is virtual, so waiting costs nothing. */
@@ -342,6 +362,13 @@ static const Receivers receivers[] = {
     {"Promise class", "Promise"},
     {"Atom", "atom"},
     {"Atom class", "Atom"},
+    {"Reference", "reference"},
+    {"Reference class", "Reference"},
+    {"Timer", "timer"},
+    {"ProcessGroup class", "ProcessGroup"},
+    {"MailboxRequest", "request"},
+    {"ReplyAddress", "address"},
+    {"Receive", "receive longReceive"},
 };
 
 static const char *const one_argument[] = {
