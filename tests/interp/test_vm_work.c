@@ -461,7 +461,7 @@ static bool is_one_piece(const PrimEntry *e)
     static const char *const names[] = {
         "send:",      "send:with:",     "_exit:", "_exit:result:",   "fork",
         "forkWith:",  "_forkAt:",       "_forkWith:at:", "_forkRestricted:", "_setGlobal:to:",
-        "_replaceGlobal:from:to:", "_replaceClassVar:from:to:",
+        "_replaceGlobal:from:to:", "_replaceClassVar:from:to:", "_forkWith:bonds:watching:",
         "become:",    "becomeForward:", "collectGarbage", "onFinalize:",
         "trySend:",   "wrap:",
     };
