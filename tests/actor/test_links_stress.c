@@ -33,7 +33,7 @@ static Crowd *crowd_of(ActorCtx *cx) { return (Crowd *)cx->node->config.ctx; }
 
 static Value pick(Crowd *c, Rng *rng) { return atom_load_acq(&c->places[rng_below(rng, PLACES)]); }
 
-/* ---- the crowd: resume.a counts steps, resume.b is the state of the generator ----------------- */
+/* ---- the crowd: resume.a counts steps, resume.b is the state of the generator ---------------- */
 
 static void act(ActorCtx *cx, Process *p, Crowd *c, Rng *rng)
 {
