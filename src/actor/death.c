@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "promise.h"
 #include "strbuf.h"
 #include "waitable.h"
 
@@ -104,6 +105,8 @@ static bool free_messages(ActorCtx *cx, Process *p, int32_t *left)
         p->msg_first = f->next;
         if (f->kind == SIGNAL_CALL)
             call_refuse(cx, f, end_symbol(cx, p));
+        else if (f->kind == SIGNAL_HOLD)
+            promise_handed_late(cx, p, f);
         else
             fragment_free(&cx->heap, f);
     }

@@ -170,7 +170,8 @@ static Fragment *end_fragment(ActorCtx *cx, Process *p, PromiseState *how, Value
 
 static void settle_by_end(ActorCtx *cx, Process *p, Promise *promise, PromiseDebt debt)
 {
-    bool result = debt == PROMISE_RESULT && p->exit_reason == cx->node->sym_normal;
+    bool result =
+        (debt == PROMISE_RESULT || debt == PROMISE_ASKED) && p->exit_reason == cx->node->sym_normal;
     PromiseState how = result ? PROMISE_RESOLVED : PROMISE_REJECTED;
     Value v = result ? p->exit_result : p->exit_reason;
     Fragment *f = end_fragment(cx, p, &how, &v);
@@ -220,11 +221,12 @@ Status promise_hand(ActorCtx *cx, Process *from, Value to, Value handle, Promise
     STATUS_FORWARD(signal_new(cx, &from->heap, handle, SIGNAL_HOLD, 0, &f, &culprit));
     f->info = (uint16_t)debt;
     Process *receiver = process_of_pid(cx->node, to);
-    if (receiver)
-        process_push(cx, receiver, f, false); /* refused: promise_refused */
-    else
+    /* refused: promise_refused */
+    if (receiver && process_push(cx, receiver, f, false))
+        return STATUS_OK;
+    if (!receiver)
         promise_refused(cx, f);
-    return STATUS_OK;
+    return STATUS_NO_PROCESS;
 }
 
 void promise_handed(ActorCtx *cx, Process *p, Fragment *f)
@@ -237,10 +239,19 @@ void promise_handed(ActorCtx *cx, Process *p, Fragment *f)
     fragment_free(&cx->heap, f);
 }
 
+void promise_handed_late(ActorCtx *cx, Process *p, Fragment *f)
+{
+    Promise *promise = promise_of(f->root);
+    if (promise_state(promise) == PROMISE_PENDING)
+        settle_by_end(cx, p, promise, (PromiseDebt)f->info);
+    fragment_free(&cx->heap, f);
+}
+
 void promise_refused(ActorCtx *cx, Fragment *f)
 {
-    (void)promise_settle(cx, promise_of(f->root), PROMISE_REJECTED, true, cx->node->sym_noproc,
-                         NULL);
+    if (f->info != PROMISE_ASKED)
+        (void)promise_settle(cx, promise_of(f->root), PROMISE_REJECTED, true, cx->node->sym_noproc,
+                             NULL);
     fragment_free(&cx->heap, f);
 }
 
@@ -261,10 +272,7 @@ static void promise_give_back(ActorCtx *cx, Waitable *w, WaitNode *node)
 }
 
 /* A select that was served passes it on by this. */
-static void promise_relay(ActorCtx *cx, Waitable *w)
-{
-    promise_pass_on(cx, (Promise *)(void *)w);
-}
+static void promise_relay(ActorCtx *cx, Waitable *w) { promise_pass_on(cx, (Promise *)(void *)w); }
 
 static const char *state_text(const Promise *promise)
 {

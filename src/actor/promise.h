@@ -64,17 +64,21 @@ void promise_pass_on(ActorCtx *cx, Promise *promise);
 
 /* Owner of p: p holds the promise from now on. */
 MUST_CHECK Status promise_hold(ActorCtx *cx, Process *p, Promise *promise);
-/* Makes another process hold it, by a signal; a process that is gone rejects it with #noproc.
+/* Makes another process hold it, by a signal. A process that is about to end settles it by that end;
+ * one that is gone rejects it with #noproc, unless ASKED.
  * `handle` is the promise's handle in from's heap. */
 typedef enum {
-    PROMISE_OWED,    /* the end rejects it unless it is bound to something else */
-    PROMISE_RESULT,  /* the same, but a normal end resolves it with the process's result */
-    PROMISE_FOLLOWER /* that process is what it is bound to: its end rejects it */
+    PROMISE_OWED,     /* the end rejects it unless it is bound to something else */
+    PROMISE_RESULT,   /* the same, but a normal end resolves it with the process's result */
+    PROMISE_FOLLOWER, /* that process is what it is bound to: its end rejects it */
+    PROMISE_ASKED     /* as RESULT; when the process is gone it stays pending: STATUS_NO_PROCESS */
 } PromiseDebt;
 MUST_CHECK Status promise_hand(ActorCtx *cx, Process *from, Value to, Value handle,
                                PromiseDebt debt);
 /* What the receiver of that signal does, and what is done when nobody receives it (takes f). */
 void promise_handed(ActorCtx *cx, Process *p, Fragment *f);
 void promise_refused(ActorCtx *cx, Fragment *f);
+/* p, which has closed its mailbox, finds one in it (takes f). */
+void promise_handed_late(ActorCtx *cx, Process *p, Fragment *f);
 
 #endif

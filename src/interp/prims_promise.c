@@ -47,12 +47,14 @@ PrimStatus prim_promise_hand(PrimCall *c)
     if (!value_is_pid(c->args[1]))
         return prim_type_error(c, 1, "Process");
     int64_t debt = value_is_int(c->args[2]) ? value_as_int(c->args[2]) : -1;
-    if (debt < PROMISE_OWED || debt > PROMISE_FOLLOWER)
-        return prim_error(c, "a debt is 0, 1 or 2");
+    if (debt < PROMISE_OWED || debt > PROMISE_ASKED)
+        return prim_error(c, "a debt is 0, 1, 2 or 3");
     Status status =
         promise_hand(prim_actor(c), c->process, c->args[1], c->args[0], (PromiseDebt)debt);
     prim_charge(c, 2);
-    return status == STATUS_OK ? prim_self(c) : prim_copy_failed(c, status);
+    if (status != STATUS_OK && status != STATUS_NO_PROCESS)
+        return prim_copy_failed(c, status);
+    return prim_ok(c, value_bool(status == STATUS_OK));
 }
 
 PrimStatus prim_promise_bind(PrimCall *c)
