@@ -71,7 +71,8 @@ typedef enum {
     PROMISE_OWED,     /* the end rejects it unless it is bound to something else */
     PROMISE_RESULT,   /* the same, but a normal end resolves it with the process's result */
     PROMISE_FOLLOWER, /* that process is what it is bound to: its end rejects it */
-    PROMISE_ASKED     /* as RESULT; when the process is gone it stays pending: STATUS_NO_PROCESS */
+    /* as RESULT; when the process is gone the promise stays pending: STATUS_NO_PROCESS */
+    PROMISE_ASKED
 } PromiseDebt;
 MUST_CHECK Status promise_hand(ActorCtx *cx, Process *from, Value to, Value handle,
                                PromiseDebt debt);
