@@ -64,9 +64,7 @@ void promise_pass_on(ActorCtx *cx, Promise *promise);
 
 /* Owner of p: p holds the promise from now on. */
 MUST_CHECK Status promise_hold(ActorCtx *cx, Process *p, Promise *promise);
-/* Makes another process hold it, by a signal. A process that is about to end settles it by that end;
- * one that is gone rejects it with #noproc, unless ASKED.
- * `handle` is the promise's handle in from's heap. */
+/* How the end of the process that holds a promise settles it, if that is pending then. */
 typedef enum {
     PROMISE_OWED,     /* the end rejects it unless it is bound to something else */
     PROMISE_RESULT,   /* the same, but a normal end resolves it with the process's result */
@@ -74,6 +72,9 @@ typedef enum {
     /* as RESULT; when the process is gone the promise stays pending: STATUS_NO_PROCESS */
     PROMISE_ASKED
 } PromiseDebt;
+/* Makes another process hold it, by a signal. A process that is about to end settles it by that
+ * end; one that is gone rejects it with #noproc, unless ASKED: STATUS_NO_PROCESS in both cases.
+ * `handle` is the promise's handle in from's heap. */
 MUST_CHECK Status promise_hand(ActorCtx *cx, Process *from, Value to, Value handle,
                                PromiseDebt debt);
 /* What the receiver of that signal does, and what is done when nobody receives it (takes f). */
