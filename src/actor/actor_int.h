@@ -100,6 +100,8 @@ void mailbox_reclose(ActorCtx *cx, Process *p, Fragment *first);
 /* The next signal in order of arrival, or NULL when there is none (or its link is not there yet:
  * then process_has_signals stays true). */
 Fragment *mailbox_next(Process *p);
+/* What mailbox_next has just answered is the next one again. */
+void mailbox_put_back(Process *p, Fragment *f);
 
 /* Fragment.info of a message in the private queue. */
 #define INBOX_RESERVED 0x4000u /* has a place in the bounded mailbox */

@@ -14,6 +14,7 @@
  * the stages that look at other processes are in sections of their own.
  */
 #include "actor_int.h"
+#include "inspect.h"
 
 #include <string.h>
 
@@ -67,6 +68,7 @@ static void free_memory(ActorCtx *cx, Process *p)
     results_free(cx->node->config.env, ext);
     (void)free_signals(cx, ext->waiters, &all);
     inbox_free(cx, ext);
+    inspect_free(cx, ext);
     (void)free_signals(cx, ext->names, &all);
     (void)free_signals(cx, ext->raises, &all);
     bonds_free(cx, &ext->links);

@@ -29,7 +29,8 @@
  *               or a deputy       in place of who ended first: with the reason of the end
  *   HANG_UP     the caller        forgets the call: nobody waits for its reply any more
  *   NAME        who registered it notes a name of its own, to be released at its end
- *   INFO        any process       is given to ActorConfig.info
+ *   INFO        any process       a question is answered between slices (inspect.h); what came
+ *                                 behind it waits that long; an answer is noted, no message
  *
  * What one may rely on:
  *   - no message and no request of a process comes behind its LINK_EXIT or DOWN;

@@ -214,6 +214,13 @@ Fragment *mailbox_next(Process *p)
     return f;
 }
 
+void mailbox_put_back(Process *p, Fragment *f)
+{
+    if (!p->mbox_walk)
+        p->mbox_walk_last = f; /* it was the last of them; otherwise it still is linked */
+    p->mbox_walk = f;
+}
+
 void mailbox_open(Process *p)
 {
     p->mbox_walk = p->mbox_walk_last = NULL;

@@ -60,6 +60,7 @@ typedef enum {
     X(CANCELLATION, "cancellation")                                                                \
     X(PROMISE, "promise")                                                                          \
     X(CALL, "call")                                                                                \
+    X(INFO, "info")                                                                                \
     X(COLLECT, "collecting")                                                                       \
     X(COPY, "copying")                                                                             \
     X(END, "ending")                                                                               \
@@ -92,7 +93,8 @@ typedef enum {
     SIGNAL_REQUEST, /* body[0] = an argument, body[1] = our pid, body[2] = reference or nil; info =
                        REQUEST_* of links.h; room for an ExitMessage */
     SIGNAL_NAME,    /* body[0] = a Symbol that names us, body[1] = our pid */
-    SIGNAL_INFO,    /* as ActorConfig.info will have it */
+    SIGNAL_INFO,    /* root: an Array to be filled; body[0] = pid of who asks, body[1] = its number
+                       for the question; info = INSPECT_* of inspect.h */
     SIGNAL_HOLD,       /* root: a Promise the receiver is to hold; promise.h */
     SIGNAL_CALL,       /* these three: call.h */
     SIGNAL_REPLY,
@@ -154,6 +156,10 @@ typedef struct ProcessExt {
     size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
     struct WaitSet *waiting;     /* for off-heap objects: waitable.h */
+    struct ProcessLabel *label;  /* for people; NULL: none */
+    Fragment *inspected;         /* the answer to the question of this number; inspect.h */
+    uint64_t inspects;           /* questions asked */
+    uint64_t waits;              /* sets made for `waiting`: tells one wait from the next */
     struct Inbox *inbox;         /* selective receive; inbox.h. NULL: never used */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {
@@ -276,9 +282,9 @@ typedef struct ActorConfig {
     /* The process dies while ext->dirty is set: whoever made that job must let go of the process.
      * Must be given when ext->dirty is ever used. */
     void (*abandon_dirty)(void *ctx, Process *p);
-    /* A SIGNAL_INFO (taken) has come to p, or cannot be delivered because its receiver is gone
-     * (p is NULL). Must be given when such signals are ever sent. */
-    void (*info)(void *ctx, ActorCtx *cx, Process *p, Fragment *f);
+    /* p was asked about itself: writes immediates into the Array `form`, which is in no heap. The
+     * owner, state committed. Must be given when process_inspect is ever called. */
+    void (*info)(void *ctx, ActorCtx *cx, Process *p, Value form);
     /* Writes text for an exit reason that is no Symbol, String or number into out (at most n
      * bytes), answers its length. May be NULL. */
     size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);
@@ -417,6 +423,9 @@ MUST_CHECK Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value
  * waiters to ext. Cheap when nothing arrived. Charges *reductions, and stops when they are used up
  * (process_has_signals stays true). */
 void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions);
+/* The same where p's state is committed: between slices. Elsewhere a question about p (SIGNAL_INFO)
+ * stays in front of what is behind it, and process_has_signals true. */
+void process_fetch_at_rest(ActorCtx *cx, Process *p, int32_t *reductions);
 static inline bool process_has_signals(const Process *p)
 {
     /* relaxed: only a hint; process_fetch_signals acquires, and process_park decides */
@@ -451,6 +460,20 @@ void process_start_timer(ActorCtx *cx, Process *p, uint64_t delay_ns);
 /* The started timer has expired. */
 bool process_timer_fired(const Process *p);
 void process_stop_timer(ActorCtx *cx, Process *p);
+
+/* ---- reductions used ------------------------------------------------------------------------ */
+
+/* A sample: of every SCHED_REDUCTIONS used on a scheduler, all are charged to the process that used
+ * the last of them. Short slices so cost nothing, and sums are right in the long run. The number
+ * takes the place of an argument the timer does not need. Owner. */
+static inline uint64_t process_reductions(const Process *p)
+{
+    return (uint64_t)(uintptr_t)p->timer.arg;
+}
+static inline void process_charge(Process *p, uint64_t reductions)
+{
+    p->timer.arg = (void *)(uintptr_t)(process_reductions(p) + reductions);
+}
 
 /* ---- ends of others (D5) -------------------------------------------------------------------- */
 

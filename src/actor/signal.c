@@ -9,6 +9,7 @@
 #include "actor_int.h"
 #include "mailbound.h"
 #include "inbox.h"
+#include "inspect.h"
 #include "promise.h"
 
 /* Signals sorted even when the slice is used up, so that each call makes progress. */
@@ -207,7 +208,6 @@ static void refuse_request(ActorCtx *cx, Fragment *f)
 /* Depth: what comes out of here is itself refused by being freed. */
 void signal_refuse(ActorCtx *cx, Fragment *f)
 {
-    const ActorConfig *config = &cx->node->config;
     if (LINK_MUTANT(cx->node, NOPROC_MISSING) && f->kind != SIGNAL_NAME) {
         fragment_free(&cx->heap, f);
         return;
@@ -221,7 +221,7 @@ void signal_refuse(ActorCtx *cx, Fragment *f)
     case SIGNAL_NAME: names_refuse(cx, f); return;
     case SIGNAL_HOLD: promise_refused(cx, f); return;
     case SIGNAL_CALL: call_refuse(cx, f, cx->node->sym_noproc); return;
-    case SIGNAL_INFO: config->info(config->ctx, cx, NULL, f); return;
+    case SIGNAL_INFO: inspect_refuse(cx, f); return;
     default: fragment_free(&cx->heap, f);
     }
 }
@@ -387,8 +387,8 @@ static void receive_wait(ActorCtx *cx, Process *p, Fragment *f)
     ext->waiters = f;
 }
 
-/* Answers further reductions it has cost. */
-static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
+/* Answers further reductions it has cost, below 0: it cannot be received now. */
+static inline int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f, bool at_rest)
 {
     switch ((SignalKind)f->kind) {
     case SIGNAL_MESSAGE: inbox_append(cx, p, f); return 0;
@@ -403,11 +403,7 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
     case SIGNAL_DOWN: monitors_receive_down(cx, p, f); return 1;
     case SIGNAL_REQUEST: links_receive_request(cx, p, f); return 2;
     case SIGNAL_NAME: names_receive(cx, p, f); return 1;
-    case SIGNAL_INFO: {
-        const ActorConfig *config = &cx->node->config;
-        config->info(config->ctx, cx, p, f);
-        return 4;
-    }
+    case SIGNAL_INFO: return inspect_receive(cx, p, f, at_rest);
     case SIGNAL_RESULT: {
         size_t words = results_receive(cx, p, f) / 32;
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
@@ -422,15 +418,30 @@ static int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f)
     return 0;
 }
 
-void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions)
+static inline void fetch(ActorCtx *cx, Process *p, int32_t *reductions, bool at_rest)
 {
     Fragment *f;
     int n = 0;
     while ((n < FETCH_MIN || *reductions > 0) && (f = mailbox_next(p))) {
         Fragment *second;
         if (LINK_MUTANT(cx->node, PAIR_SWAPPED) && (second = mailbox_next(p)))
-            receive_signal(cx, p, second);
+            receive_signal(cx, p, second, at_rest);
+        int32_t cost = receive_signal(cx, p, f, at_rest);
+        if (__builtin_expect(cost < 0, 0)) {
+            mailbox_put_back(p, f);
+            return;
+        }
         n++;
-        *reductions -= receive_signal(cx, p, f) + (n & 1); /* two cost about as much as a send */
+        *reductions -= cost + (n & 1); /* two cost about as much as a send */
     }
+}
+
+void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions)
+{
+    fetch(cx, p, reductions, false);
+}
+
+void process_fetch_at_rest(ActorCtx *cx, Process *p, int32_t *reductions)
+{
+    fetch(cx, p, reductions, true);
 }

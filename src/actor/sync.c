@@ -154,12 +154,18 @@ static void mutex_destroy(HeapEnv *henv, OffHeap *object)
     env_free(henv->env, object, sizeof(Mutex));
 }
 
+static Value mutex_owner_locked(const Waitable *w)
+{
+    return ((const Mutex *)(const void *)w)->owner;
+}
+
 const WaitableType mutex_type = {
     /* Not for select: its owner must be noted. */
     .offheap = {.name = "mutex", .destroy = mutex_destroy, .waitable = false},
     .serve = mutex_serve,
     .give_back = mutex_give_back,
     .describe = mutex_describe,
+    .owner = mutex_owner_locked,
 };
 
 Status mutex_new(ActorCtx *cx, Mutex **out)

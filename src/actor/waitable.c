@@ -197,6 +197,7 @@ Status wait_new(ActorCtx *cx, Process *p, unsigned count, WaitSet **out)
     for (unsigned i = 0; i < count; i++)
         set->nodes[i].index = (uint16_t)i;
     ext->waiting = set;
+    ext->waits++;
     *out = set;
     return STATUS_OK;
 }
@@ -407,6 +408,20 @@ void process_stop_waiting(ActorCtx *cx, Process *p)
 {
     if (p->ext && p->ext->waiting)
         wait_abandon(cx, p->ext->waiting);
+}
+
+Value wait_blocker(const Process *p)
+{
+    WaitSet *set = p->ext ? p->ext->waiting : NULL;
+    if (!set || set->count != 1 || !set->nodes[0].on || wait_served(set) != WAIT_NONE)
+        return VALUE_NIL;
+    Waitable *w = set->nodes[0].on;
+    if (!waitable_type(w)->owner)
+        return VALUE_NIL;
+    lock_acquire(&w->lock);
+    Value owner = waitable_type(w)->owner(w);
+    lock_release(&w->lock);
+    return owner;
 }
 
 /* ---- for people ----------------------------------------------------------------------------- */

@@ -120,6 +120,9 @@ struct WaitableType {
     /* What it is, for the deadlock report and for people: writes at most n bytes, answers how many.
      * Under the lock. */
     size_t (*describe)(const Waitable *w, char *out, size_t n);
+    /* The one process without which nobody who waits for it goes on, or VALUE_NIL. Under the lock.
+     * May be NULL. */
+    Value (*owner)(const Waitable *w);
 };
 
 static inline const WaitableType *waitable_type(const Waitable *w)
@@ -201,6 +204,9 @@ void process_stop_waiting(ActorCtx *cx, Process *p);
 /* For the deadlock report, when nothing runs: what p waits for, e.g. "receive from a Channel #3
  * (capacity 0, 0 items)". 0 when it has no set. */
 size_t wait_describe(const Process *p, char *out, size_t n);
+/* Owner of p, or when nothing runs: the one process whose doing p's wait for objects needs to end,
+ * unless p is interrupted; VALUE_NIL when there is none or it is not certain. */
+Value wait_blocker(const Process *p);
 
 /* ---- choices -------------------------------------------------------------------------------- */
 

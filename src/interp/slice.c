@@ -52,7 +52,7 @@ TaskVerdict interp_run(Task *task, Sched *sched)
     VmLocal *l = sched->user;
     for (;;) {
         if (process_has_signals(p)) {
-            process_fetch_signals(&l->actor, p, &sched->reds);
+            process_fetch_at_rest(&l->actor, p, &sched->reds);
             if (UNLIKELY(process_mail_over(&l->actor, p))) {
                 interp_end_for(p, STATUS_HEAP_LIMIT);
                 return end_process(l, p);
@@ -83,7 +83,14 @@ TaskVerdict interp_run(Task *task, Sched *sched)
             return TASK_YIELD; /* a signal is half linked: look again later */
         }
         p->wait = PROCESS_WAIT_NOTHING;
-        switch (interp_loop(l, p, sched)) {
+        int32_t before = sched->reds;
+        LoopEnd end = interp_loop(l, p, sched);
+        l->unpaid += before - sched->reds;
+        if (UNLIKELY(l->unpaid >= SCHED_REDUCTIONS)) {
+            process_charge(p, SCHED_REDUCTIONS);
+            l->unpaid -= SCHED_REDUCTIONS;
+        }
+        switch (end) {
         case LOOP_YIELD:
             if (UNLIKELY(p->modes & PROCESS_MODE_SHRINK) && interp_shrink(l, p) &&
                 leave_to_collect(l, p)) {

@@ -8,6 +8,7 @@
 #include "cpu.h"
 #include "link_mutants.h"
 #include "crash.h"
+#include "info.h"
 #include "loader.h"
 #include "output.h"
 #include "vm_int.h"
@@ -211,6 +212,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .abandon_dirty = on_abandon_dirty,
                           .describe = crash_describe,
                           .no_crash_reports = config->no_crash_reports,
+                          .info = info_fill,
                           .main_ended = on_main_ended,
                           .ctx = vm};
 #ifdef MAGGIE_LINK_MUTANTS

@@ -231,6 +231,8 @@ static const char *const samples =
     "    kind == #Exception ifTrue: [^Exception]. kind == #Process ifTrue: [^Process].\n"
     "    kind == #Random ifTrue: [^Random]. kind == #System ifTrue: [^System].\n"
     "    kind == #File ifTrue: [^File]. kind == #ProcessGroup ifTrue: [^ProcessGroup].\n"
+    "    kind == #ProcessInfo ifTrue: [^ProcessInfo].\n"
+    "    kind == #form ifTrue: [^ProcessInfo _form].\n"
     "    kind == #channel ifTrue: [^(Channel new: 2) send: 1; yourself].\n"
     "    kind == #pipe ifTrue: [^Channel new].\n"
     "    kind == #Channel ifTrue: [^Channel].\n"
@@ -345,6 +347,7 @@ static const Receivers receivers[] = {
     {"Exception class", "Exception"},
     {"Process class", "Process"},
     {"ProcessGroup class", "ProcessGroup"},
+    {"ProcessInfo class", "ProcessInfo"},
     {"Random class", "Random"},
     {"System class", "System"},
     {"File class", "File"},
@@ -372,6 +375,7 @@ static const Receivers receivers[] = {
 };
 
 static const char *const one_argument[] = {
+    "form",
     "nil",      "true",      "zero",      "one",   "minus",    "some",     "far",       "big",
     "huge",     "float",     "char",      "text",  "digits",   "longText", "wideText",  "spaces",
     "symbol",   "array",     "longArray", "bytes", "longBytes", "words",   "longWords", "longList",

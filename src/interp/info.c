@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* info.c - a process fills in the form of somebody who asks about it, between two slices.
+ *
+ * Everything that goes into the form is an immediate, or bytes of its first slot: nothing is
+ * allocated, and the time it takes is bounded, however deep the stack and however many the links.
+ * Threads: the owner of the process, state committed. */
+#include "info.h"
+
+#include <string.h>
+
+#include "inspect.h"
+#include "waitable.h"
+
+Value info_blocker(const Process *p)
+{
+    if (p->flags & PROCESS_F_TIMER)
+        return VALUE_NIL; /* time will end this wait */
+    if (p->wait == PROCESS_WAIT_RESULT && p->pending) {
+        Value other = p->heap.lo[p->window + p->pending_base];
+        return value_is_pid(other) ? other : VALUE_NIL;
+    }
+    return p->wait == PROCESS_WAIT_LOCK ? wait_blocker(p) : VALUE_NIL;
+}
+
+/* As the frames of Exception>>_captureTrace. */
+static Value frame_word(const Code *code, const Instr *pc)
+{
+    uint64_t index = (uint64_t)(pc - code->instr) & ((UINT64_C(1) << INFO_PC_BITS) - 1);
+    uint64_t word = (uint64_t)code->id << INFO_PC_BITS | index;
+    return value_int((int64_t)(word & ((UINT64_C(1) << 46) - 1)));
+}
+
+static void fill_frames(Process *p, Value *form)
+{
+    size_t n = 0;
+    form[INFO_CALLEE] = VALUE_NIL;
+    if (p->pending && p->pending->kind != CODE_BLOCK)
+        form[INFO_CALLEE] = frame_word(p->pending, p->pending->instr);
+    FrameWalk w = frame_top(p);
+    do {
+        form[INFO_FRAMES + n++] = frame_word(w.code, w.pc);
+    } while (n < INFO_FRAMES_MAX && frame_up(&w));
+    form[INFO_NFRAMES] = value_int((int64_t)n);
+    form[INFO_MORE_FRAMES] = value_bool(n == INFO_FRAMES_MAX && frame_up(&w));
+}
+
+static void fill_bonds(const BondTable *t, bool links, Value *form, unsigned count, unsigned at)
+{
+    form[count] = value_int(inspect_bonds(t, links, form + at, INFO_BONDS_MAX));
+}
+
+static void fill_ext(Process *p, Value *form, char *text)
+{
+    const ProcessExt *ext = p->ext;
+    form[INFO_NLINKS] = form[INFO_NWATCHING] = form[INFO_NWATCHED] = value_int(0);
+    form[INFO_NNAMES] = form[INFO_LABEL_BYTES] = form[INFO_WAIT_NUMBER] = value_int(0);
+    if (!ext)
+        return;
+    form[INFO_WAIT_NUMBER] = value_int((int64_t)(ext->waits & (uint64_t)VALUE_INT_MAX));
+    fill_bonds(&ext->links, true, form, INFO_NLINKS, INFO_LINKS);
+    fill_bonds(&ext->watching, false, form, INFO_NWATCHING, INFO_WATCHING);
+    fill_bonds(&ext->watched, false, form, INFO_NWATCHED, INFO_WATCHED);
+    form[INFO_NNAMES] = value_int(process_names(p, form + INFO_NAMES, INFO_NAMES_MAX));
+    if (ext->label) {
+        memcpy(text + INFO_LABEL_AT, ext->label->bytes, ext->label->n);
+        form[INFO_LABEL_BYTES] = value_int(ext->label->n);
+    }
+}
+
+void info_fill(void *ctx, ActorCtx *cx, Process *p, Value value)
+{
+    (void)ctx;
+    (void)cx;
+    Value *form = obj_slots(obj_of(value));
+    char *text = (char *)obj_of(form[INFO_TEXT])->words;
+    fill_frames(p, form);
+    fill_ext(p, form, text);
+    form[INFO_WAIT] = value_int(p->wait);
+    size_t n = p->wait == PROCESS_WAIT_NOTHING ? 0 : wait_describe(p, text, INFO_LABEL_AT);
+    form[INFO_WAIT_BYTES] = value_int((int64_t)n);
+    form[INFO_BLOCKER] = info_blocker(p);
+    form[INFO_HEAP_BYTES] = value_int((int64_t)heap_bytes(&p->heap));
+    form[INFO_MESSAGES] = value_int(p->nmessages);
+    form[INFO_REDUCTIONS] =
+        value_int((int64_t)(process_reductions(p) & (uint64_t)VALUE_INT_MAX));
+    form[INFO_PRIORITY] = value_int(p->priority);
+    form[INFO_TRAPS] = value_bool((p->modes & PROCESS_MODE_TRAPS) != 0);
+    form[INFO_PARENT] = p->parent;
+}
+
+bool info_form_is_valid(Value value)
+{
+    if (!value_is_kind(value, OBJ_SLOTS) || obj_class(obj_of(value)) != CLASS_ARRAY ||
+        obj_words(obj_of(value)) != INFO_SLOTS)
+        return false;
+    Value text = obj_slots(obj_of(value))[INFO_TEXT];
+    return value_is_kind(text, OBJ_BYTES) &&
+           obj_words(obj_of(text)) * sizeof(Value) >= INFO_TEXT_BYTES;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* info.h - the form in which a process tells of itself: an Array of INFO_SLOTS with a ByteArray of
+ * INFO_TEXT_BYTES in its first slot. stdlib/ProcessInfo.mag makes and reads it, with indices one
+ * higher. */
+#ifndef MAGGIE_INFO_H
+#define MAGGIE_INFO_H
+
+#include "interp_int.h"
+#include "links.h"
+
+#define INFO_PC_BITS 24
+#define INFO_FRAMES_MAX 64u
+#define INFO_BONDS_MAX 64u /* links or monitors told */
+#define INFO_NAMES_MAX 16u
+#define INFO_LABEL_AT 192u /* in the text; what is waited for stands in front of it */
+#define INFO_TEXT_BYTES (INFO_LABEL_AT + 64u)
+
+enum {
+    INFO_TEXT,
+    INFO_WAIT,       /* ProcessWait */
+    INFO_WAIT_BYTES, /* of the text */
+    INFO_WAIT_NUMBER,
+    INFO_BLOCKER, /* see info_blocker */
+    INFO_LABEL_BYTES,
+    INFO_HEAP_BYTES,
+    INFO_MESSAGES,
+    INFO_REDUCTIONS,
+    INFO_PRIORITY,
+    INFO_TRAPS,
+    INFO_PARENT,
+    INFO_CALLEE, /* the primitive it waits in, or the method about to be entered, as a frame */
+    INFO_NFRAMES,
+    INFO_MORE_FRAMES, /* the stack is deeper */
+    INFO_NLINKS,      /* how many there are; no more than INFO_BONDS_MAX are told */
+    INFO_NWATCHING,
+    INFO_NWATCHED,
+    INFO_NNAMES,
+    INFO_FRAMES, /* innermost first: number of the code << INFO_PC_BITS | instruction */
+    INFO_LINKS = INFO_FRAMES + INFO_FRAMES_MAX,
+    INFO_WATCHING = INFO_LINKS + INFO_BONDS_MAX,
+    INFO_WATCHED = INFO_WATCHING + INFO_BONDS_MAX,
+    INFO_NAMES = INFO_WATCHED + INFO_BONDS_MAX,
+    INFO_SLOTS = INFO_NAMES + INFO_NAMES_MAX
+};
+
+_Static_assert(INFO_SLOTS == 291 && INFO_FRAMES == 19, "as ProcessInfo.mag reads it");
+
+/* ActorConfig.info */
+void info_fill(void *ctx, ActorCtx *cx, Process *p, Value form);
+bool info_form_is_valid(Value form);
+/* The process that must do something (end, release a lock) before p's wait can end by itself, or
+ * VALUE_NIL. By the owner of p, or when nothing runs. */
+Value info_blocker(const Process *p);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_vm_info.c - programs that look into processes, under threads and under the simulator: every
+ * question is answered, by the process that was asked, whatever that one does.
+ * Threads: the VM's own. */
+#include "vmkit.h"
+
+typedef struct Program {
+    const char *what;
+    const char *source; /* its last expression is the result */
+    const char *wanted;
+} Program;
+
+static const char *const library =
+    "Deep subclass: Object\n"
+    "  classMethod: down: n then: aBlock [\n"
+    "    ^n = 0 ifTrue: [aBlock value] ifFalse: [(self down: n - 1 then: aBlock) + 1]\n"
+    "  ]\n"
+    "  classMethod: churn [\n"
+    "    [true] whileTrue: [\n"
+    "      1 to: 20 do: [:i | self down: i then: [Process tryReceive. 0]].\n"
+    "      Process receive: 0]\n"
+    "  ]\n"
+    "  classMethod: start: kind [\n"
+    "    kind = 0 ifTrue: [^[Process receive] fork].\n"
+    "    kind = 1 ifTrue: [^[[true] whileTrue: []] fork].\n"
+    "    kind = 2 ifTrue: [^[self churn] fork].\n"
+    "    kind = 3 ifTrue: [^[Process sleep: 1000000] fork].\n"
+    "    kind = 4 ifTrue: [^[Promise new wait] fork].\n"
+    "    kind = 5 ifTrue: [^[Channel new receive] fork].\n"
+    "    ^[[[Process receive] fork] value wait] fork\n"
+    "  ]\n";
+
+/* Nothing here depends on how fast anything runs. */
+static const Program programs[] = {
+    {"a process in any state tells of itself",
+     "| bad | bad := 0.\n"
+     "1 to: 70 do: [:i | | p info |\n"
+     "  p := Deep start: i \\\\ 7. i \\\\ 3 = 0 ifTrue: [Process yield].\n"
+     "  info := p info.\n"
+     "  (info process == p and: [info parent == Process current]) ifFalse: [bad := bad + 1].\n"
+     "  p kill. p wait].\n"
+     "bad",
+     "0"},
+    {"stacks are whole, at whatever moment",
+     "| p bad | bad := 0. p := [Deep churn] fork.\n"
+     "1 to: 300 do: [:i | | lines |\n"
+     "  p send: i.\n"
+     "  lines := p info stack.\n"
+     "  (lines last startsWith: '[] in doIt') ifFalse: [bad := bad + 1].\n"
+     "  lines do: [:each |\n"
+     "    (each includesSubstring: 'class>>') | (each startsWith: '[] in ')\n"
+     "      ifFalse: [bad := bad + 1]]].\n"
+     "p kill. bad",
+     "0"},
+    {"a stack of a thousand frames tells of the first",
+     "| p | p := [Deep down: 1000 then: [Process receive]] fork.\n"
+     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "Array with: p info stack size with: p info stack last with: p info startedWith",
+     "(66 ... nil)"},
+    {"the dead tell nothing",
+     "| all | all := (1 to: 40) asArray collect: [:i | [i] fork].\n"
+     "all do: [:p | p wait].\n"
+     "(all select: [:p | p info notNil]) size",
+     "0"},
+    {"who dies while it is asked tells or does not, but answers",
+     "| odd | odd := 0.\n"
+     "1 to: 60 do: [:i | | p info |\n"
+     "  p := Deep start: i \\\\ 3. [p kill] fork.\n"
+     "  info := p info.\n"
+     "  (info isNil or: [info process == p]) ifFalse: [odd := odd + 1]].\n"
+     "odd",
+     "0"},
+    {"an answer that nobody stayed for is not the next one's",
+     "| slow fast bad main | main := Process current. bad := 0.\n"
+     "slow := [Process current label: 'slow'. main send: 1. [true] whileTrue: []] forkAt: #low.\n"
+     "fast := [Process current label: 'fast'. main send: 1. Process receive] fork.\n"
+     "Process receive. Process receive.\n"
+     "1 to: 150 do: [:i | | asker |\n"
+     "  asker := [[slow info] ensure: [main send: fast info label]] fork.\n"
+     "  i \\\\ 4 timesRepeat: [Process yield].\n"
+     "  asker terminate. asker wait.\n"
+     "  [asker := Process tryReceive] value notNil\n"
+     "    ifTrue: [asker payload = 'fast' ifFalse: [bad := bad + 1]]].\n"
+     "slow kill. fast kill. bad",
+     "0"},
+    {"processes that ask each other do not wait for each other",
+     "| ps | ps := (1 to: 20) asArray collect: [:i | [\n"
+     "  | all | all := Process receive payload.\n"
+     "  (1 to: 30) do: [:n | (all at: n * i \\\\ 20 + 1) info]. i] fork].\n"
+     "ps do: [:p | p send: ps]. (ps collect: [:p | p wait]) inject: 0 into: [:a :b | a + b]",
+     "210"},
+    {"a flooded process answers, and keeps every message",
+     "| p n | p := [| n | n := 0.\n"
+     "  [Process receive payload == #end] whileFalse: [n := n + 1]. n] fork.\n"
+     "1 to: 20000 do: [:i | p send: i. i \\\\ 1000 = 0 ifTrue: [\n"
+     "  p info process == p ifFalse: [p send: #end]]].\n"
+     "p send: #end. p wait",
+     "20000"},
+    {"one that waits goes on waiting, and for the same",
+     "| m p a b | m := Mutex new. m lock. p := [m lock] fork.\n"
+     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "a := p info. b := p info.\n"
+     "m unlock. p wait.\n"
+     "Array with: a _waitNumber = b _waitNumber with: a waitsFor = b waitsFor\n"
+     "  with: a blocker == Process current",
+     "(true true true)"},
+    {"links and monitors from both ends, many of them",
+     "| p ps i | p := [[Process receive payload == #end] whileFalse: []] fork.\n"
+     "ps := (1 to: 100) asArray collect: [:n | [p monitor. Process receive] fork].\n"
+     "ps do: [:each | [each status == #waiting] whileFalse: [Process sleep: 1]].\n"
+     "p monitor. i := p info.\n"
+     "p send: #end. Process receive. ps do: [:each | each kill].\n"
+     "Array with: i monitoredByCount with: i monitoredBy size with: i linkCount\n"
+     "  with: i monitorCount",
+     "(101 64 0 0)"},
+    {"ancestors as far as they live",
+     "| main p | main := Process current.\n"
+     "p := [[main send: Process current info ancestors. Process receive] fork.\n"
+     "  Process receive] fork.\n"
+     "Array with: (Process receive payload at: 1) == p with: p parent == main",
+     "(true true)"},
+    {"a label is cut between characters",
+     "Process current label: ('\u00e9' repeat: 100). Process label size", "30"},
+    {"a form of another shape is refused",
+     "[Process current _infoOwn: (Array new: 3)] on: TypeError do: [:e | #refused]", "refused"},
+    {"somebody else's label stays as it is",
+     "| p | p := [Process receive] fork. [p label: 'x'] on: Error do: [:e | p kill. #refused]",
+     "refused"},
+};
+#define NPROGRAMS (sizeof programs / sizeof *programs)
+
+static void run_program(VmKit *k, const Program *p)
+{
+    print_message("  %s\n", p->what);
+    vmkit_expect(k, p->source, p->wanted);
+}
+
+static void run_all(const VmKitOptions *options)
+{
+    VmKit k;
+    vmkit_open(&k, options);
+    vmkit_load(&k, library);
+    for (size_t i = 0; i < NPROGRAMS; i++)
+        run_program(&k, &programs[i]);
+    vmkit_close(&k);
+}
+
+static void questions_run_on_threads(void **state)
+{
+    (void)state;
+    run_all(&(VmKitOptions){.schedulers = 2});
+}
+
+static void questions_run_in_the_simulator(void **state)
+{
+    (void)state;
+    const char *more = getenv("MAGGIE_TEST_SEED");
+    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
+    for (uint64_t seed = first; seed < first + (uint64_t)TESTKIT_SCALE(6); seed++)
+        run_all(&(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3});
+}
+
+/* D20: who may not look into others may look into itself. */
+static void others_are_looked_into_with_a_right_only(void **state)
+{
+    (void)state;
+    VmKit k;
+    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 2});
+    Domain *narrow = vmkit_domain(&k, AUTH_ALL & ~(uint32_t)AUTH_REFLECT);
+    uint32_t other = vmkit_spawn_in(
+        &k,
+        "| p | p := [Process receive] fork.\n"
+        "[p info] on: RestrictedAuthority do: [:e | #refused]",
+        narrow);
+    uint32_t self =
+        vmkit_spawn_in(&k, "Process current label: 'me'. Process current info label", narrow);
+    vmkit_run_on(&k);
+    assert_string_equal(vmkit_result(&k, other), "refused");
+    assert_string_equal(vmkit_result(&k, self), "me");
+    vmkit_close(&k);
+}
+
+TESTKIT_MAIN(cmocka_unit_test(questions_run_on_threads),
+             cmocka_unit_test(questions_run_in_the_simulator),
+             cmocka_unit_test(others_are_looked_into_with_a_right_only))
