@@ -141,3 +141,30 @@ PrimStatus prim_wait_name_at(PrimCall *c)
     const char *name = process_wait_name((unsigned)value_as_int(c->args[1]));
     return prim_answer_string(c, name, strlen(name));
 }
+
+/* ---- schedulers ----------------------------------------------------------------------------- */
+
+/* Figures of one scheduler, in the order of System>>schedulerStatistics in the library. */
+PrimStatus prim_system_scheduler_figures(PrimCall *c)
+{
+    SchedGroup *group = c->vm->group;
+    int64_t id = value_is_int(c->args[1]) ? value_as_int(c->args[1]) : -1;
+    if (id < 0 || id >= sched_count(group))
+        return prim_type_error(c, 1, "number of a scheduler");
+    SchedStats s;
+    sched_stats(group, (uint32_t)id, &s);
+    const uint64_t figures[] = {s.slices,    s.switches, s.handovers, s.steals,
+                                s.stolen,    s.wakes,    s.sleeps,    s.spins,
+                                s.overflows, s.timers,   s.stand_ins, s.busy_ns,
+                                s.idle_ns,   sched_queue_length(group, (uint32_t)id),
+                                sched_timer_count(group, (uint32_t)id)};
+    size_t n = sizeof figures / sizeof *figures;
+    PrimStatus st;
+    Object *array = prim_new_slots(c, CLASS_ARRAY, n, &st);
+    if (!array)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        array->words[i] = value_int((int64_t)(figures[i] & (uint64_t)VALUE_INT_MAX));
+    prim_charge(c, 4);
+    return prim_ok(c, value_ptr(array));
+}

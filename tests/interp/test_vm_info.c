@@ -119,6 +119,32 @@ static const Program programs[] = {
      "  Process receive] fork.\n"
      "Array with: (Process receive payload at: 1) == p with: p parent == main",
      "(true true)"},
+    {"processes that wait for each other are found, and only they",
+     "| locks ps sizes | locks := (1 to: 5) asArray collect: [:i | Mutex new].\n"
+     "ps := (1 to: 5) asArray collect: [:i | [\n"
+     "  (locks at: i) lock. Process receive. (locks at: i \\\\ 5 + 1) lock] fork].\n"
+     "ps := ps , (Array with: [(ps at: 2) wait] fork with: [Process receive] fork).\n"
+     "ps do: [:p | [p status == #waiting] whileFalse: [Process sleep: 1]].\n"
+     "sizes := Array with: System deadlocks size.\n"
+     "(ps copyFrom: 1 to: 5) do: [:p | p send: 1].\n"
+     "[((ps copyFrom: 1 to: 5) collect: [:p | p info blocker]) includes: nil]\n"
+     "  whileTrue: [Process sleep: 1].\n"
+     "sizes := sizes , (System deadlocks collect: [:each | each size]).\n"
+     "ps do: [:p | p kill. p wait]. sizes , (Array with: System deadlocks size)",
+     "(0 5 0)"},
+    {"two that wait for each other's end",
+     "| a b | a := [Process receive payload wait] fork. b := [a wait] fork. a send: b.\n"
+     "[a info blocker == b and: [b info blocker == a]] whileFalse: [Process sleep: 1].\n"
+     "[System deadlocks first size] ensure: [a kill. b kill]",
+     "2"},
+    {"locks taken in order are no deadlock",
+     "| a b ps bad | a := Mutex new. b := Mutex new. bad := 0.\n"
+     "ps := (1 to: 6) asArray collect: [:i | [\n"
+     "  1 to: 40 do: [:n |\n"
+     "    a lock. Process yield. b lock. Process yield. b unlock. a unlock]] fork].\n"
+     "10 timesRepeat: [System deadlocks isEmpty ifFalse: [bad := bad + 1]. Process yield].\n"
+     "ps do: [:p | p wait]. bad",
+     "0"},
     {"a label is cut between characters",
      "Process current label: ('\u00e9' repeat: 100). Process label size", "30"},
     {"a form of another shape is refused",
