@@ -20,6 +20,7 @@
 
 #include "boot_image.h"
 #include "image.h"
+#include "info.h"
 #include "interp_int.h"
 #include "maggie_int.h"
 #include "output.h"
@@ -157,6 +158,7 @@ typedef struct IdleReport {
     Maggie *m;
     Buf text;
     unsigned count;
+    unsigned cycles;
 } IdleReport;
 
 static void describe_process(void *ctx, Process *p)
@@ -183,6 +185,31 @@ static void describe_process(void *ctx, Process *p)
     (void)buf_puts(&r->text, "\n");
 }
 
+/* Longest cycle that is told. */
+#define CYCLE_MAX 64
+
+/* A line when p is in a cycle of processes that wait for each other; by one of them only. */
+static void describe_cycle(void *ctx, Process *p)
+{
+    IdleReport *r = ctx;
+    Value pids[CYCLE_MAX];
+    size_t n = 0;
+    Process *each = p;
+    do {
+        pids[n++] = each->pid;
+        each = process_of_pid(r->m->vm->actors, info_blocker(each));
+    } while (each && each != p && each->pid > p->pid && n < CYCLE_MAX);
+    if (each != p || n == CYCLE_MAX || r->cycles++ >= IDLE_LINES)
+        return;
+    (void)buf_puts(&r->text, "  they wait for each other:");
+    for (size_t i = 0; i <= n; i++) {
+        char pid[PROCESS_PID_TEXT];
+        process_pid_text(pids[i % n], pid);
+        (void)buf_putf(&r->text, "%s %s", i ? " for" : "", pid);
+    }
+    (void)buf_puts(&r->text, "\n");
+}
+
 static void on_quiescent(void *embedder, Vm *vm)
 {
     Maggie *m = embedder;
@@ -196,6 +223,7 @@ static void on_quiescent(void *embedder, Vm *vm)
         if (r.count > IDLE_LINES) {
             (void)buf_putf(&r.text, "  and %u more\n", r.count - IDLE_LINES);
         }
+        actor_each_process(vm->actors, describe_cycle, &r);
         free(m->idle_text);
         m->idle_text = strdup(buf_cstr(&r.text));
         m->idle = true;

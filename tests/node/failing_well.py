@@ -454,6 +454,16 @@ def a_deadlock_names_what_is_waited_for():
 
 
 @case
+def a_cycle_of_waiting_processes_is_named():
+    code, _, err = script("| a b |\na := Mutex new. b := Mutex new.\n"
+                          "[a lock. Process sleep: 5. b lock] fork.\n"
+                          "[b lock. Process sleep: 5. a lock] fork.\nProcess receive.\n")
+    check(code == 3 and err.count('they wait for each other: <0.') == 1, code, err)
+    code, _, err = script("[Mutex new lock; lock: [1]] fork.\nProcess receive.\n")
+    check('wait for each other' not in err, code, err)
+
+
+@case
 def a_crash_names_file_and_line():
     code, _, err = script("T subclass: Object\n method: go [\n  ^nil foo ]\nT new go.\n")
     check(code == 1 and 'Error: MessageNotUnderstood: Message not understood: foo' in err, code, err)
