@@ -40,6 +40,11 @@ static bool back_from_collection(VmLocal *l, Process *p)
     if (p->modes & PROCESS_MODE_COLLECT_FAILED) {
         return false; /* for that, or for what a signal has told it since */
     }
+    if (UNLIKELY(p->modes & PROCESS_MODE_SHRINK)) {
+        /* The block has just been fitted. A process whose slices all end like this one may not
+         * yield before it is deep in the reserve, where a second overflow ends it. */
+        (void)interp_shrink(l, p);
+    }
     if (p->ext && p->ext->finalizers != VALUE_NIL) {
         (void)interp_run_finalizers(l, p);
     }
