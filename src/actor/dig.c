@@ -20,7 +20,7 @@ static TaskVerdict dig(Task *task, Sched *sched)
         return TASK_YIELD;
     (void)atom_xchg_seq(&node->digging, 0u);
     lock_acquire(&henv->buried_lock);
-    bool more = henv->buried != NULL;
+    bool more = henv->buried || henv->graves;
     lock_release(&henv->buried_lock);
     /* seq_cst: a burier that found the flag set had buried before that; the look above sees it */
     return more && atom_xchg_seq(&node->digging, 1u) == 0 ? TASK_YIELD : TASK_PARKED;

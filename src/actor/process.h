@@ -96,6 +96,7 @@ typedef enum {
     SIGNAL_INFO,    /* root: an Array to be filled; body[0] = pid of who asks, body[1] = its number
                        for the question; info = INSPECT_* of inspect.h */
     SIGNAL_HOLD,       /* root: a Promise the receiver is to hold; promise.h */
+    SIGNAL_TABLE,      /* root: the MailboxMessage that tells of a table the receiver owns now */
     SIGNAL_CALL,       /* these three: call.h */
     SIGNAL_REPLY,
     SIGNAL_HANG_UP,

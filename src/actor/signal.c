@@ -11,6 +11,7 @@
 #include "inbox.h"
 #include "inspect.h"
 #include "promise.h"
+#include "rowtable.h"
 
 /* Signals sorted even when the slice is used up, so that each call makes progress. */
 #define FETCH_MIN 64
@@ -220,6 +221,7 @@ void signal_refuse(ActorCtx *cx, Fragment *f)
     case SIGNAL_REQUEST: refuse_request(cx, f); return;
     case SIGNAL_NAME: names_refuse(cx, f); return;
     case SIGNAL_HOLD: promise_refused(cx, f); return;
+    case SIGNAL_TABLE: rowtable_refused(cx, f); return;
     case SIGNAL_CALL: call_refuse(cx, f, cx->node->sym_noproc); return;
     case SIGNAL_INFO: inspect_refuse(cx, f); return;
     default: fragment_free(&cx->heap, f);
@@ -409,6 +411,7 @@ static inline int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f, bool
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
     }
     case SIGNAL_HOLD: promise_handed(cx, p, f); return 0;
+    case SIGNAL_TABLE: rowtable_handed(cx, p, f); return 1;
     case SIGNAL_CALL: call_arrived(cx, p, f); return 0;
     case SIGNAL_REPLY: call_replied(cx, p, f); return 0;
     case SIGNAL_HANG_UP: call_hung_up(cx, p, f); return 0;

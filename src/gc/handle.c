@@ -70,18 +70,52 @@ void heap_bury(HeapEnv *henv, Fragment *first, Fragment *last)
         henv->buried_hook(henv->buried_ctx);
 }
 
+void heap_bury_grave(HeapEnv *henv, Grave *grave)
+{
+    lock_acquire(&henv->buried_lock);
+    grave->next = henv->graves;
+    henv->graves = grave;
+    lock_release(&henv->buried_lock);
+    if (henv->buried_hook)
+        henv->buried_hook(henv->buried_ctx);
+}
+
+#define GRAVE_PIECE 64
+
+/* One piece of the first grave; false: there is none. */
+static bool dig_grave(HeapCtx *cx)
+{
+    HeapEnv *henv = cx->env;
+    lock_acquire(&henv->buried_lock);
+    Grave *grave = henv->graves;
+    if (grave)
+        henv->graves = grave->next;
+    lock_release(&henv->buried_lock);
+    if (!grave)
+        return false;
+    if (!grave->piece(cx, grave, GRAVE_PIECE))
+        return true;
+    lock_acquire(&henv->buried_lock);
+    grave->next = henv->graves;
+    henv->graves = grave;
+    lock_release(&henv->buried_lock);
+    return true;
+}
+
 size_t heap_dig(HeapCtx *cx, size_t max)
 {
     HeapEnv *henv = cx->env;
-    for (size_t n = 0; n < max; n++) {
+    for (size_t n = 0; n < max;) {
         lock_acquire(&henv->buried_lock);
         Fragment *f = henv->buried;
         if (f)
             henv->buried = f->next;
         lock_release(&henv->buried_lock);
-        if (!f)
+        if (f)
+            fragment_free(cx, f); /* may bury more */
+        else if (!dig_grave(cx))
             return n;
-        fragment_free(cx, f); /* may bury more */
+        n += f || max - n < GRAVE_PIECE ? 1 : GRAVE_PIECE;
     }
     return max;
 }

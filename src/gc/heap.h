@@ -68,8 +68,19 @@ void offheap_release(struct HeapEnv *env, OffHeap *object);
  * they may hold the last counts of further such objects, and so on without end. It buries them (a
  * chain from `first` to `last`, taken); they are freed later, in pieces. Any thread. */
 void heap_bury(struct HeapEnv *henv, struct Fragment *first, struct Fragment *last);
-/* Frees up to `max` buried fragments; answers how many: fewer when none are left. */
+/* Frees up to `max` buried fragments and parts of what lies in graves; answers how many, about:
+ * fewer than `max` when nothing is left. */
 size_t heap_dig(struct HeapCtx *cx, size_t max);
+
+/* Something that is taken apart in pieces by whoever digs: embedded in it, buried once. `piece`
+ * takes away about `max` parts and answers whether there are more; when there are not, the grave is
+ * not looked at again. */
+typedef struct Grave {
+    struct Grave *next;
+    bool (*piece)(struct HeapCtx *cx, struct Grave *grave, size_t max);
+} Grave;
+/* Any thread. */
+void heap_bury_grave(struct HeapEnv *henv, Grave *grave);
 
 /* A block of objects outside any heap: a message, an exit reason, a channel item. Starts every
  * signal (actor folder), so `next` is also the mailbox link. Relocatable (M2): internal pointers
@@ -104,6 +115,7 @@ typedef struct HeapEnv {
     void *ctx;
     Lock buried_lock;        /* level 3 */
     struct Fragment *buried; /* under the lock: see heap_bury */
+    Grave *graves;           /* under the lock: see heap_bury_grave */
     void (*buried_hook)(void *ctx); /* something was buried; any thread. May be NULL */
     void *buried_ctx;
 } HeapEnv;

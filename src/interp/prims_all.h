@@ -12,6 +12,7 @@
 #include "prims_weak.def"
 #include "prims_promise.def"
 #include "prims_atom.def"
+#include "prims_table.def"
 #include "prims_info.def"
 #if __has_include("prims_class.def")
 #include "prims_class.def"

@@ -238,6 +238,12 @@ static const char *const samples =
     "    kind == #Channel ifTrue: [^Channel].\n"
     "    kind == #mutex ifTrue: [^Mutex new].\n"
     "    kind == #Mutex ifTrue: [^Mutex].\n"
+    "    kind == #table ifTrue: [^Table new at: 1 put: 2; at: 'x' put: #(1 2); yourself].\n"
+    "    kind == #orderedTable ifTrue: [\n"
+    "      ^(Table kind: #ordered) at: 1 put: 2; at: 'x' put: 3; yourself].\n"
+    "    kind == #bagTable ifTrue: [\n"
+    "      all := Table kind: #bag. 1 to: 2000 do: [:i | all at: 1 put: i]. ^all].\n"
+    "    kind == #Table ifTrue: [^Table].\n"
     "    kind == #semaphore ifTrue: [^Semaphore new].\n"
     "    kind == #Semaphore ifTrue: [^Semaphore].\n"
     "    kind == #group ifTrue: [^WaitGroup new].\n"
@@ -355,6 +361,8 @@ static const Receivers receivers[] = {
     {"Channel class", "Channel"},
     {"Mutex", "mutex"},
     {"Mutex class", "Mutex"},
+    {"Table", "table orderedTable bagTable"},
+    {"Table class", "Table"},
     {"Semaphore", "semaphore"},
     {"Semaphore class", "Semaphore"},
     {"WaitGroup", "group"},
