@@ -7,8 +7,8 @@
  * lock is held for a search and a few words, whatever the size, and nobody's death keeps others
  * from going on. Sets and bags are spread over stripes by the hash of the key, each with a lock of
  * its own; an ordered table has one stripe. A stripe is a skip list: it grows by itself, and a
- * place in it stays meaningful whatever is put in or taken out. The price is a search whose length is
- * the logarithm of the rows: with a million rows a cache miss at each step.
+ * place in it stays meaningful whatever is put in or taken out. The price: a search is
+ * as long as the logarithm of the rows, and among a million each step is a cache miss.
  *
  * Each row has a version, never used twice in its stripe: to change a row depending on what it was,
  * read it with its version and put the new value if the version is still that one.
