@@ -133,7 +133,7 @@ static KitNext timed_body(ActorCtx *cx, Process *p)
         assert_ok(status);
         status = context_new(cx, root, 9000000000, false, &child);
         assert_ok(status);
-        uint64_t own, above, wall;
+        uint64_t own = 0, above = 0, wall = 0;
         assert_true(context_deadline(child, &own, &wall) && context_deadline(root, &above, &wall));
         assert_true(own == above);
         status = context_done_channel(cx, child, &done);
