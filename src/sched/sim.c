@@ -195,6 +195,13 @@ static bool step_dirty(SchedGroup *group)
     if (!job)
         return false;
     sim_fold(group, SIM_EVENT_DIRTY, 0, 0);
+    /* A job may wait until all have left the slices they are in, which on a thread of its own they
+     * would do meanwhile. */
+    for (uint32_t i = 0; i < group->count; i++) {
+        SchedImpl *s = group_sched(group, i);
+        if (s->in_slice)
+            sched_slice_end(s);
+    }
     dirty_run(group, job);
     return true;
 }

@@ -379,6 +379,46 @@ static void dirty_jobs_bring_their_tasks_back(void **state)
     }
 }
 
+static void dirty_run_in_no_slice(DirtyJob *dirty)
+{
+    Job *job = dirty->arg;
+    job->dirty_ran = true;
+    assert_int_equal(job->log->begun, job->log->ended);
+}
+
+static TaskVerdict go_dirty_among_slices(Task *task, Sched *sched)
+{
+    Job *job = (Job *)(void *)task;
+    TaskVerdict verdict = go_dirty_ten_times(task, sched);
+    job->dirty.run = dirty_run_in_no_slice; /* the simulator has not taken it yet */
+    return verdict;
+}
+
+/* A job may wait for the epoch, that is until all have left the slices they are in: so the
+ * simulator, which runs it on their thread, makes them leave before. */
+static void in_the_simulator_no_job_runs_amid_a_slice(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        Kit kit;
+        Log log;
+        kit_with_log(&kit, &log, 3, true);
+        kit.config.sim_seed = seed;
+        kit_open(&kit);
+        log.group = kit.group;
+        enum { COUNT = 12 };
+        Job jobs[COUNT];
+        for (uint32_t i = 0; i < COUNT; i++) {
+            job_init(&jobs[i], &log, i % 2 ? go_dirty_among_slices : count_run);
+            jobs[i].yields = 100;
+            sched_ready(NULL, kit.group, &jobs[i].task);
+        }
+        kit_run(&kit);
+        assert_int_equal(log.runs, COUNT);
+        kit_close(&kit);
+    }
+}
+
 /* One task that only ever comes back through the injection stack: each time the group is about to
  * fall asleep, and the seed decides between which two steps of that the task comes. */
 static void no_injected_task_is_slept_over(void **state)
@@ -593,6 +633,7 @@ TESTKIT_MAIN(cmocka_unit_test(hooks_come_in_pairs_and_silence_is_told_once),
              cmocka_unit_test(the_outside_may_stop_a_sleeping_group),
              cmocka_unit_test(sleeping_tasks_wake_up),
              cmocka_unit_test(dirty_jobs_bring_their_tasks_back),
+             cmocka_unit_test(in_the_simulator_no_job_runs_amid_a_slice),
              cmocka_unit_test(no_injected_task_is_slept_over),
              cmocka_unit_test(jobs_that_never_ran_are_told_so),
              cmocka_unit_test(every_ready_from_outside_wakes_somebody),
