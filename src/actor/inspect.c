@@ -121,7 +121,8 @@ Status process_set_label(ActorCtx *cx, Process *p, const char *bytes, size_t n)
         while (n > 0 && ((unsigned char)bytes[n] & 0xC0) == 0x80)
             n--; /* in the middle of a character */
     }
-    memcpy(ext->label->bytes, bytes, n);
+    if (n > 0) /* no bytes may come as NULL, which memcpy does not take */
+        memcpy(ext->label->bytes, bytes, n);
     ext->label->n = (uint8_t)n;
     return STATUS_OK;
 }
