@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True  # nothing is left in the source tree
+
 import programs
 import signal_model
 
