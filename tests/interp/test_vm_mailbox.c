@@ -5,15 +5,9 @@
  * Threads: the VM's own. */
 #include "vmkit.h"
 
-typedef struct Program {
-    const char *what;
-    const char *source; /* its last expression is the result */
-    const char *wanted;
-} Program;
-
 /* Nothing here depends on how fast anything runs: every order is forced by a message, an end or a
  * time-out that nothing else can end. */
-static const Program receives[] = {
+static const VmProgram receives[] = {
     {"messages that are not wanted keep their order",
      "| me got | me := Process current. 1 to: 20 do: [:i | me send: i].\n"
      "got := ArrayList new.\n"
@@ -96,7 +90,7 @@ static const Program receives[] = {
      "p exitReason",
      "shutdown"},
 };
-static const Program timers[] = {
+static const VmProgram timers[] = {
     {"timers are never early, and come in order of their times",
      "| me from got | me := Process current. from := System monotonicNanoseconds.\n"
      "#(30 10 20) do: [:ms | me send: ms after: ms].\n"
@@ -155,7 +149,7 @@ static const Program timers[] = {
      "done"},
 };
 
-static const Program calls[] = {
+static const VmProgram calls[] = {
     {"calls are answered, in the midst of other messages",
      "| me server sum | me := Process current.\n"
      "server := [[| m | m := Process receive. m sender send: #noise. m reply: m payload * "
@@ -232,7 +226,7 @@ static const Program calls[] = {
      "500"},
 };
 
-static const Program bounds[] = {
+static const VmProgram bounds[] = {
     {"suspended senders lose nothing and keep their order",
      "| me p ps seen ok | me := Process current.\n"
      "p := [| n last good | n := 0. good := true. last := Array new: 4 withAll: 0.\n"
@@ -277,7 +271,8 @@ static const Program bounds[] = {
     {"the oldest are dropped, the newest stay",
      "| p got | p := [Process receiveSelector: #go. Process receive payload]\n"
      "  forkMailboxLimit: 5 policy: #dropOldest.\n"
-     "1 to: 50 do: [:i | p send: i]. p send: #go with: nil. got := p wait. got", "47"},
+     "1 to: 50 do: [:i | p send: i]. p send: #go with: nil. got := p wait. got",
+     "47"},
     {"too many messages may end the receiver",
      "| p | p := [Process receiveSelector: #never] forkMailboxLimit: 2 policy: #kill.\n"
      "p send: 1; send: 2; send: 3. p wait. p exitReason",
@@ -304,49 +299,17 @@ static const Program bounds[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static void run_program(VmKit *k, const Program *p)
-{
-    uint32_t job = vmkit_spawn(k, p->source);
-    vmkit_run(k);
-    if (strcmp(vmkit_result(k, job), p->wanted) != 0)
-        fprintf(stderr, "%s: %s, %s\n", p->what, vmkit_reason(k, job), vmkit_result(k, job));
-    assert_string_equal(vmkit_reason(k, job), "normal");
-    assert_string_equal(vmkit_result(k, job), p->wanted);
-}
-
-static void run_threads(const Program *programs, size_t n, uint32_t schedulers)
-{
-    VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.schedulers = schedulers});
-    for (size_t i = 0; i < n; i++)
-        run_program(&k, &programs[i]);
-    vmkit_close(&k);
-}
-
-static void run_simulated(const Program *programs, size_t n)
-{
-    const char *more = getenv("MAGGIE_TEST_SEED");
-    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
-    for (uint64_t seed = first; seed < first + (uint64_t)TESTKIT_SCALE(10); seed++) {
-        VmKit k;
-        vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3});
-        for (size_t i = 0; i < n; i++)
-            run_program(&k, &programs[i]);
-        vmkit_close(&k);
-    }
-}
-
 #define PROGRAM_TESTS(table)                                                                       \
     static void table##_run_on_threads(void **state)                                               \
     {                                                                                              \
         (void)state;                                                                               \
-        run_threads(table, COUNT(table), 1);                                                       \
-        run_threads(table, COUNT(table), 3);                                                       \
+        vmkit_programs_on_threads(table, COUNT(table), 1);                                         \
+        vmkit_programs_on_threads(table, COUNT(table), 3);                                         \
     }                                                                                              \
     static void table##_run_in_the_simulator(void **state)                                         \
     {                                                                                              \
         (void)state;                                                                               \
-        run_simulated(table, COUNT(table));                                                        \
+        vmkit_programs_simulated(table, COUNT(table), (uint64_t)TESTKIT_SCALE(10));                \
     }
 PROGRAM_TESTS(receives)
 PROGRAM_TESTS(timers)

@@ -4,14 +4,8 @@
  * Threads: the VM's own. */
 #include "vmkit.h"
 
-typedef struct Program {
-    const char *what;
-    const char *source; /* its last expression is the result */
-    const char *wanted;
-} Program;
-
 /* Nothing here depends on how fast anything runs: every order is forced by a message or an end. */
-static const Program programs[] = {
+static const VmProgram programs[] = {
     {"a fork answers what its block answered", "[6 * 7] fork wait", "42"},
     {"many forks",
      "| ps sum | ps := (1 to: 200) asArray collect: [:i | [:x | x * x] forkWith: i].\n"
@@ -174,34 +168,16 @@ static const Program programs[] = {
 };
 #define NPROGRAMS (sizeof programs / sizeof *programs)
 
-static void run_program(VmKit *k, const Program *p)
-{
-    uint32_t job = vmkit_spawn(k, p->source);
-    vmkit_run(k);
-    if (strcmp(vmkit_result(k, job), p->wanted) != 0)
-        fprintf(stderr, "%s: %s, %s\n", p->what, vmkit_reason(k, job), vmkit_result(k, job));
-    assert_string_equal(vmkit_reason(k, job), "normal");
-    assert_string_equal(vmkit_result(k, job), p->wanted);
-}
-
 static void programs_run_on_threads(void **state)
 {
     (void)state;
-    VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.schedulers = 4});
-    for (size_t i = 0; i < NPROGRAMS; i++)
-        run_program(&k, &programs[i]);
-    vmkit_close(&k);
+    vmkit_programs_on_threads(programs, NPROGRAMS, 4);
 }
 
 static void programs_run_on_one_thread(void **state)
 {
     (void)state;
-    VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.schedulers = 1});
-    for (size_t i = 0; i < NPROGRAMS; i++)
-        run_program(&k, &programs[i]);
-    vmkit_close(&k);
+    vmkit_programs_on_threads(programs, NPROGRAMS, 1);
 }
 
 static void programs_run_at_the_same_time(void **state)
@@ -221,15 +197,7 @@ static void programs_run_at_the_same_time(void **state)
 static void programs_run_in_the_simulator(void **state)
 {
     (void)state;
-    const char *more = getenv("MAGGIE_TEST_SEED");
-    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
-    for (uint64_t seed = first; seed < first + (uint64_t)TESTKIT_SCALE(10); seed++) {
-        VmKit k;
-        vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3});
-        for (size_t i = 0; i < NPROGRAMS; i++)
-            run_program(&k, &programs[i]);
-        vmkit_close(&k);
-    }
+    vmkit_programs_simulated(programs, NPROGRAMS, (uint64_t)TESTKIT_SCALE(10));
 }
 
 /* ---- seeds ----------------------------------------------------------------------------------- */

@@ -4,14 +4,8 @@
  * Threads: the VM's own. */
 #include "vmkit.h"
 
-typedef struct Program {
-    const char *what;
-    const char *source; /* its last expression is the result */
-    const char *wanted;
-} Program;
-
 /* Nothing here depends on how fast anything runs. */
-static const Program programs[] = {
+static const VmProgram programs[] = {
     {"everybody who waits gets the value",
      "| p ps sum | p := Promise new. sum := 0.\n"
      "ps := (1 to: 300) asArray collect: [:i | [p wait] fork].\n"
@@ -117,34 +111,16 @@ static const Program programs[] = {
 };
 #define NPROGRAMS (sizeof programs / sizeof *programs)
 
-static void run_program(VmKit *k, const Program *p)
-{
-    print_message("  %s\n", p->what);
-    vmkit_expect(k, p->source, p->wanted);
-}
-
 static void promises_run_on_threads(void **state)
 {
     (void)state;
-    VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.schedulers = 2});
-    for (size_t i = 0; i < NPROGRAMS; i++)
-        run_program(&k, &programs[i]);
-    vmkit_close(&k);
+    vmkit_programs_on_threads(programs, NPROGRAMS, 2);
 }
 
 static void promises_run_in_the_simulator(void **state)
 {
     (void)state;
-    const char *more = getenv("MAGGIE_TEST_SEED");
-    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
-    for (uint64_t seed = first; seed < first + (uint64_t)TESTKIT_SCALE(6); seed++) {
-        VmKit k;
-        vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3});
-        for (size_t i = 0; i < NPROGRAMS; i++)
-            run_program(&k, &programs[i]);
-        vmkit_close(&k);
-    }
+    vmkit_programs_simulated(programs, NPROGRAMS, (uint64_t)TESTKIT_SCALE(6));
 }
 
 TESTKIT_MAIN(cmocka_unit_test(promises_run_on_threads),

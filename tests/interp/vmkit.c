@@ -463,6 +463,31 @@ void vmkit_expect(VmKit *k, const char *script, const char *wanted)
     assert_string_equal(vmkit_result(k, job), wanted);
 }
 
+static void run_programs(const VmKitOptions *options, const VmProgram *programs, size_t n)
+{
+    VmKit k;
+    vmkit_open(&k, options);
+    for (size_t i = 0; i < n; i++) {
+        print_message("  %s\n", programs[i].what);
+        vmkit_expect(&k, programs[i].source, programs[i].wanted);
+    }
+    vmkit_close(&k);
+}
+
+void vmkit_programs_on_threads(const VmProgram *programs, size_t n, uint32_t schedulers)
+{
+    run_programs(&(VmKitOptions){.schedulers = schedulers}, programs, n);
+}
+
+void vmkit_programs_simulated(const VmProgram *programs, size_t n, uint64_t seeds)
+{
+    const char *more = getenv("MAGGIE_TEST_SEED");
+    uint64_t first = more ? strtoull(more, NULL, 10) : 1;
+    for (uint64_t seed = first; seed < first + seeds; seed++)
+        run_programs(&(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 3}, programs,
+                     n);
+}
+
 Domain *vmkit_domain(VmKit *k, uint32_t rights)
 {
     Domain *d = env_calloc(k->vm->env, sizeof *d);

@@ -79,6 +79,18 @@ void vmkit_steps(VmKit *k, uint64_t steps);
 
 /* Everything in one: asserts how the script ended; `wanted` is compared with its result. */
 void vmkit_expect(VmKit *k, const char *script, const char *wanted);
+
+/* A script and the result it must have. */
+typedef struct VmProgram {
+    const char *what;
+    const char *source; /* its last expression is the result */
+    const char *wanted;
+} VmProgram;
+/* Runs programs one after the other in one VM of so many schedulers. */
+void vmkit_programs_on_threads(const VmProgram *programs, size_t n, uint32_t schedulers);
+/* The same in the simulator, once for each of so many seeds, from MAGGIE_TEST_SEED on (else 1). */
+void vmkit_programs_simulated(const VmProgram *programs, size_t n, uint64_t seeds);
+
 /* A result by its job. */
 const char *vmkit_result(VmKit *k, uint32_t job);
 const char *vmkit_reason(VmKit *k, uint32_t job);
