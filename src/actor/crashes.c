@@ -78,6 +78,7 @@ static void write_line(ActorCtx *cx, Process *p)
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] < ' ' || text[i] == 127)
             text[i] = ' ';
+    /* acq_rel; only the number matters: who takes it reports it, nobody else does */
     uint64_t dropped = atom_xchg(&node->crash_dropped, UINT64_C(0));
     if (dropped)
         env_log(node->config.env, LOG_LEVEL_ERROR, "%" PRIu64 " more crashes were not reported",

@@ -18,6 +18,7 @@ static TaskVerdict dig(Task *task, Sched *sched)
     sched->reds -= DIG_PIECE;
     if (heap_dig(&cx->heap, DIG_PIECE) == DIG_PIECE)
         return TASK_YIELD;
+    /* seq_cst: given back before the look; pairs with the exchange in dig_hook */
     (void)atom_xchg_seq(&node->digging, 0u);
     lock_acquire(&henv->buried_lock);
     bool more = henv->buried || henv->graves;

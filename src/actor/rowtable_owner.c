@@ -248,6 +248,7 @@ Status rowtable_allows(RowTable *t, Value pid, bool write)
 void rowtable_look(RowTable *t, RowTableInfo *info)
 {
     lock_acquire(&t->owner_lock);
+    /* access: relaxed, the owner may change it at any moment; nothing else hangs on it */
     *info = (RowTableInfo){.kind = t->config.kind,
                            .access = (RowsAccess)atom_load_rlx(&t->access),
                            .owner = t->owner,

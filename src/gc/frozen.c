@@ -73,6 +73,7 @@ void region_retain(Region *region)
 
 bool region_try_retain(Region *region)
 {
+    /* Relaxed: the compare-and-swap decides. */
     uint32_t refs = atom_load_rlx(&region->refs);
     do {
         if (refs & REGION_IMMORTAL)

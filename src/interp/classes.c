@@ -151,6 +151,7 @@ Cell *class_var_find(const Vm *vm, uint32_t cls, Bytes name, uint32_t *owner)
 
 Code *class_own_method(const Vm *vm, uint32_t cls, uint32_t selector)
 {
+    /* acquire: pairs with the publication of a changed dictionary */
     return dict_find(atom_load_acq(&vm_class(vm, cls)->methods), selector);
 }
 

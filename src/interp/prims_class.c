@@ -317,6 +317,7 @@ PrimStatus prim_class_selectors(PrimCall *c)
     const MethodDict *dict = atom_load_acq(&receiver_class(c)->methods);
     uint32_t n = 0, cap = dict ? dict->capacity : 0;
     PrimStatus st;
+    /* acquire, here and below: an entry is whole once its selector stands */
     for (uint32_t i = 0; i < cap; i++) {
         n += atom_load_acq(&dict->entries[i].selector) != 0;
     }
