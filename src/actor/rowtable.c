@@ -19,7 +19,8 @@ static RowCount *row_count(Fragment *f) { return (RowCount *)(void *)&f->next; }
 
 static void row_retain(Value v)
 {
-    if (value_is_ptr(v)) /* relaxed: the row's own count keeps it, under the lock */
+    /* relaxed: publishes nothing; the row's own count keeps it, under the lock */
+    if (value_is_ptr(v))
         (void)atom_add_rlx(row_count(row_fragment(v)), 1u);
 }
 
@@ -191,14 +192,14 @@ static bool reserve(RowTable *t, uint64_t rows, uint64_t bytes)
 #ifdef MAGGIE_MUTANT_ROWS_QUOTA
     return true;
 #endif
-    (void)atom_sub_rlx(&t->rows, rows);
+    (void)atom_sub_rlx(&t->rows, rows); /* relaxed, both: as above */
     (void)atom_sub_rlx(&t->bytes, bytes);
     return false;
 }
 
 static void unreserve(RowTable *t, uint64_t rows, uint64_t bytes)
 {
-    (void)atom_sub_rlx(&t->rows, rows); /* relaxed: as in reserve */
+    (void)atom_sub_rlx(&t->rows, rows); /* relaxed, both: as in reserve */
     (void)atom_sub_rlx(&t->bytes, bytes);
 }
 

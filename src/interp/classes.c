@@ -166,8 +166,9 @@ static Class *class_slot_make(Vm *vm, uint32_t index)
         if (!memory) {
             return NULL;
         }
-        atom_store_rel(chunk,
-                       memory); /* publishes the zeroed chunk; readers come through nclasses */
+        /* release: publishes the zeroed chunk. Readers load it plainly: they were given an index
+         * of it behind the release of nclasses or of the class's cell */
+        atom_store_rel(chunk, memory);
     }
     return vm_alloc(vm, sizeof(Class));
 }
@@ -215,9 +216,11 @@ static Status class_add(Vm *vm, Bytes name, uint32_t super, Class **out)
     cell->name = symbol;
     cell->owner = CLASS_NONE;
     cell->defined = true;
-    atom_store_rel(&cell->value,
-                   value_class(index)); /* publishes the class to readers of the cell */
+    /* release: publishes the class to readers of the cell (GETGLOBAL acquires) */
+    atom_store_rel(&cell->value, value_class(index));
+    /* release: publishes the cell's fields; pairs with the acquire in cell_find */
     atom_store_rel(&use->cell, cell);
+    /* release: publishes the class; pairs with the acquire in class_find_symbol */
     atom_store_rel(&use->class_plus, index + 1);
     *out = c;
     return STATUS_OK;
@@ -268,6 +271,7 @@ static uint32_t count_fresh_slots(Vm *vm, const Class *c, const ClassSpec *spec)
  * subclass has variables of its own (its methods address slots by number). */
 static bool may_add_slots(Vm *vm, const Class *c)
 {
+    /* relaxed, here and below: flags that only grow, and nothing is read because of them */
     if (atom_load_rlx(&c->instantiated)) {
         return false;
     }
@@ -716,7 +720,7 @@ Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n)
         status = dict_put(vm, l, vm_class(vm, codes[i]->owner), codes[i]->selector, codes[i]);
     }
     if (slow) {
-        atom_store_rlx(&vm->nonpristine, 1u); /* seen with the new code_version */
+        atom_store_rlx(&vm->nonpristine, 1u); /* relaxed: published with code_version below */
     }
     /* release: who sees the version sees dictionaries and nonpristine */
     atom_store_rel(&vm->code_version, vm->code_version + 1);

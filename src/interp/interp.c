@@ -146,6 +146,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         Number z = number_##NAME(float_decode(a), float_decode(b));                                \
         if (LIKELY(!number_is_nan(z))) {                                                           \
             R[A] = float_encode(z);                                                                \
+            /* relaxed: see quicken */                                                             \
             quicken(pc, ins, quick_choose(ins, atom_load_rlx(pc)));                                \
             NEXT;                                                                                  \
         }                                                                                          \
@@ -808,7 +809,7 @@ send:
     cls = class_of(nb[0]);
     /* acquire: pairs with ic_fill's release of the class word, publishes the target */
     if (LIKELY(atom_load_acq(&ic->cls0) == cls)) {
-        m = atom_load_rlx(&ic->target0);
+        m = atom_load_rlx(&ic->target0); /* relaxed: ordered by the acquire above */
     } else {
         m = send_miss(l, ic, cls);
         if (UNLIKELY(!m)) {
@@ -851,6 +852,7 @@ L_SENDSUPER : {
     /* keyed by the class above the defining one, so the entry is the same for every receiver */
     ic = ics + D;
     cls = atom_load_rlx(&vm_class(l->vm, code->owner)->super); /* relaxed: as in vm_lookup */
+    /* acquire, then relaxed: as at `send` */
     if (LIKELY(atom_load_acq(&ic->cls0) == cls)) {
         m = atom_load_rlx(&ic->target0);
         goto enter;
@@ -866,6 +868,7 @@ L_SENDSUPER : {
 L_TAILSELF : {
     ic = ics + D;
     cls = class_of(R[0]);
+    /* acquire, then relaxed: as at `send` */
     m = LIKELY(atom_load_acq(&ic->cls0) == cls) ? atom_load_rlx(&ic->target0)
                                                 : send_miss(l, ic, cls);
     if (UNLIKELY(m != code)) {
@@ -1282,6 +1285,7 @@ again:
             /* it received news, or installed a method: nothing older may run from here on */
             version = l->code_version;
             ics = code_ics(code);
+            /* relaxed: vm_local_check_version has acquired the version it belongs to */
             dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
         }
         /* not a safepoint by itself: loops and calls are; long ones have charged */

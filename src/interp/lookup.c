@@ -59,7 +59,7 @@ Code *vm_lookup_cached(VmLocal *l, uint32_t cls, uint32_t selector) {
 }
 
 void vm_local_check_version(VmLocal *l) {
-    /* acquire: pairs with the bump after an installation; what is looked up from now on is new */
+    /* acquire: pairs with the release in methods_install: what is looked up from now on is new */
     uint32_t version = atom_load_acq(&l->vm->code_version);
     if (version != l->code_version) {
         l->code_version = version;
@@ -73,7 +73,7 @@ void vm_local_check_version(VmLocal *l) {
 
 static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Code *target) {
 #ifdef MAGGIE_MUTANT_LOOKUP_NO_CLAIM
-    if (atom_load_rlx(cls_word) == IC_FREE) {
+    if (atom_load_rlx(cls_word) == IC_FREE) { /* relaxed, all here: wrong on purpose */
         atom_store_rlx(target_word, target);
         /* Give others the processor, with a single one too, and let now this, now that writer be
          * the one that comes back late. */
@@ -85,11 +85,12 @@ static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Cod
     }
 #endif
     uint32_t expected = IC_FREE;
-    /* the claim: only one writer ever gets past it for this entry */
+    /* the claim: only one writer ever gets past it for this entry. Its order publishes nothing and
+     * pairs with nothing: the target is read behind the acquire of the class only. */
     if (!atom_cas(cls_word, &expected, IC_CLAIMED)) {
         return expected == cls;
     }
-    atom_store_rlx(target_word, target); /* ordered by the release below */
+    atom_store_rlx(target_word, target); /* relaxed: published by the release below */
     /* release: publishes the target; pairs with the acquire of the class in sends */
     atom_store_rel(cls_word, cls);
     return true;
