@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "inspect.h"
+#include "mailbound.h"
 #include "waitable.h"
 
 Value info_blocker(const Process *p)
@@ -67,6 +68,22 @@ static void fill_ext(Process *p, Value *form, char *text)
     }
 }
 
+static void fill_mail(Process *p, Value *form)
+{
+    MailBound *b = p->bound;
+    form[INFO_MESSAGES] = value_int(p->nmessages);
+    form[INFO_MAIL_LIMIT] = VALUE_NIL;
+    form[INFO_MAIL_DROPPED] = form[INFO_MAIL_REFUSED] = value_int(0);
+    if (!b)
+        return;
+    lock_acquire(&b->w.lock);
+    if (b->limit <= (uint64_t)VALUE_INT_MAX)
+        form[INFO_MAIL_LIMIT] = value_int((int64_t)b->limit);
+    form[INFO_MAIL_DROPPED] = value_int((int64_t)(b->dropped & (uint64_t)VALUE_INT_MAX));
+    form[INFO_MAIL_REFUSED] = value_int((int64_t)(b->refused & (uint64_t)VALUE_INT_MAX));
+    lock_release(&b->w.lock);
+}
+
 void info_fill(void *ctx, ActorCtx *cx, Process *p, Value value)
 {
     (void)ctx;
@@ -80,7 +97,7 @@ void info_fill(void *ctx, ActorCtx *cx, Process *p, Value value)
     form[INFO_WAIT_BYTES] = value_int((int64_t)n);
     form[INFO_BLOCKER] = info_blocker(p);
     form[INFO_HEAP_BYTES] = value_int((int64_t)heap_bytes(&p->heap));
-    form[INFO_MESSAGES] = value_int(p->nmessages);
+    fill_mail(p, form);
     form[INFO_REDUCTIONS] =
         value_int((int64_t)(process_reductions(p) & (uint64_t)VALUE_INT_MAX));
     form[INFO_PRIORITY] = value_int(p->priority);

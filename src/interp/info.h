@@ -35,6 +35,9 @@ enum {
     INFO_NWATCHING,
     INFO_NWATCHED,
     INFO_NNAMES,
+    INFO_MAIL_LIMIT, /* or nil */
+    INFO_MAIL_DROPPED,
+    INFO_MAIL_REFUSED,
     INFO_FRAMES, /* innermost first: number of the code << INFO_PC_BITS | instruction */
     INFO_LINKS = INFO_FRAMES + INFO_FRAMES_MAX,
     INFO_WATCHING = INFO_LINKS + INFO_BONDS_MAX,
@@ -43,7 +46,7 @@ enum {
     INFO_SLOTS = INFO_NAMES + INFO_NAMES_MAX
 };
 
-_Static_assert(INFO_SLOTS == 291 && INFO_FRAMES == 19, "as ProcessInfo.mag reads it");
+_Static_assert(INFO_SLOTS == 294 && INFO_FRAMES == 22, "as ProcessInfo.mag reads it");
 
 /* ActorConfig.info */
 void info_fill(void *ctx, ActorCtx *cx, Process *p, Value form);

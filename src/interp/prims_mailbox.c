@@ -61,6 +61,23 @@ PrimStatus prim_mailbox_state(PrimCall *c)
     return prim_ok(c, value_ptr(state));
 }
 
+PrimStatus prim_mailbox_watch(PrimCall *c)
+{
+    Value watcher = c->args[1];
+    if (!value_is_pid(c->args[0]))
+        return prim_error(c, "the receiver is not a process");
+    if (watcher != VALUE_NIL && !value_is_pid(watcher))
+        return prim_type_error(c, 1, "Process");
+    Process *p = process_of_pid(prim_actor(c)->node, c->args[0]);
+    MailBound *b = p ? mail_bound(p) : NULL;
+    if (b) {
+        lock_acquire(&b->w.lock);
+        b->watcher = watcher;
+        lock_release(&b->w.lock);
+    }
+    return prim_ok(c, value_bool(b != NULL));
+}
+
 PrimStatus prim_block_fork_bounded(PrimCall *c)
 {
     uint64_t limit = UINT64_MAX;

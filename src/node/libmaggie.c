@@ -22,6 +22,7 @@
 #include "image.h"
 #include "info.h"
 #include "interp_int.h"
+#include "mailbound.h"
 #include "maggie_int.h"
 #include "output.h"
 #include "waitable.h"
@@ -300,13 +301,25 @@ static MaggieStatus boot(Maggie *m)
     return MAGGIE_OK;
 }
 
+_Static_assert((int)MAGGIE_MAIL_SUSPEND_SENDER == (int)MAIL_POLICY_SUSPEND &&
+                   (int)MAGGIE_MAIL_REJECT == (int)MAIL_POLICY_REJECT &&
+                   (int)MAGGIE_MAIL_DROP_NEWEST == (int)MAIL_POLICY_DROP_NEWEST &&
+                   (int)MAGGIE_MAIL_DROP_OLDEST == (int)MAIL_POLICY_DROP_OLDEST &&
+                   (int)MAGGIE_MAIL_KILL == (int)MAIL_POLICY_KILL,
+               "one list of policies");
+
 static MaggieStatus create(Maggie *m)
 {
+    if (m->options.mailbox_policy >= (MaggieMailPolicy)MAIL_POLICY_COUNT) {
+        return MAGGIE_BAD_ARGUMENT;
+    }
     VmConfig config = {.env = &m->env,
                        .sim = m->options.simulate ? &m->sim : NULL,
                        .sim_seed = m->options.seed,
                        .schedulers = m->options.schedulers,
                        .max_processes = m->options.max_processes,
+                       .mail_limit = m->options.mailbox_limit,
+                       .mail_policy = (uint32_t)m->options.mailbox_policy,
                        .symbols_max = m->options.max_symbols,
                        .heap_cap_bytes = m->options.heap_max_bytes,
                        .stack_cap_bytes = m->options.stack_max_bytes,

@@ -70,6 +70,15 @@ const char *maggie_version(void);
 
 typedef enum { MAGGIE_STDOUT, MAGGIE_STDERR } MaggieStream;
 
+/* What becomes of a message for which a mailbox has no room. */
+typedef enum MaggieMailPolicy {
+    MAGGIE_MAIL_SUSPEND_SENDER,
+    MAGGIE_MAIL_REJECT,
+    MAGGIE_MAIL_DROP_NEWEST,
+    MAGGIE_MAIL_DROP_OLDEST,
+    MAGGIE_MAIL_KILL
+} MaggieMailPolicy;
+
 /* Zero means the default for every field. */
 typedef struct MaggieOptions {
     unsigned schedulers; /* threads that run processes; 0: usable cores */
@@ -77,6 +86,8 @@ typedef struct MaggieOptions {
     unsigned max_symbols;   /* at most 4000000 */
     size_t heap_max_bytes;  /* of one process */
     size_t stack_max_bytes; /* of one process */
+    uint64_t mailbox_limit; /* messages in a mailbox without a limit of its own; 0: none */
+    MaggieMailPolicy mailbox_policy;
     bool strict;            /* undefined names are errors */
     bool no_warnings;       /* compile warnings are not reported */
     bool full_traces;       /* stack traces show what ran the program, too */

@@ -50,6 +50,8 @@ static const char usage[] =
     "  +P N                  most processes at a time\n"
     "  +t N                  most symbols\n"
     "  +hmax BYTES[K|M|G]    most memory of one process\n"
+    "  +mbox N[:POLICY]      most messages in a mailbox without a limit of its own; POLICY is\n"
+    "                        suspendSender (the default), reject, dropNewest, dropOldest or kill\n"
     "  -strict               names that are not defined are errors\n"
     "  -full-traces          stack traces show what ran the program, too\n"
     "  -sim SEED             one thread, virtual time, choices by SEED: a run that repeats\n"
@@ -101,6 +103,40 @@ static bool is_source(const char *word)
 static bool belongs_to_call(int argc, char **argv, int i)
 {
     return i < argc && argv[i][0] != '-' && argv[i][0] != '+' && !is_source(argv[i]);
+}
+
+/* N[:POLICY] behind +mbox */
+static int take_mailbox(MaggieOptions *o, int argc, char **argv, int *i)
+{
+    /* in the order of MaggieMailPolicy */
+    static const char *const policies[] = {"suspendSender", "reject", "dropNewest", "dropOldest",
+                                           "kill"};
+    int code = value_of(argc, argv, i);
+    if (code) {
+        return code;
+    }
+    char number[32];
+    const char *word = argv[*i], *colon = strchr(word, ':');
+    size_t n = colon ? (size_t)(colon - word) : strlen(word);
+    bool known = !colon;
+    for (unsigned k = 0; colon && k < sizeof policies / sizeof *policies; k++) {
+        if (is(colon + 1, policies[k])) {
+            o->mailbox_policy = (MaggieMailPolicy)k;
+            known = true;
+        }
+    }
+    if (!known) {
+        return bad_usage("no such mailbox policy", colon + 1);
+    }
+    if (n >= sizeof number) {
+        return bad_usage("not a valid number", word);
+    }
+    memcpy(number, word, n);
+    number[n] = '\0';
+    if (!cli_number(number, (uint64_t)1 << 46, &o->mailbox_limit) || !o->mailbox_limit) {
+        return bad_usage("not a valid number", word);
+    }
+    return 0;
 }
 
 /* -s CLASS [SELECTOR [ARGUMENT...]] */
@@ -157,6 +193,8 @@ static int take_option(Program *p, int argc, char **argv, int *i)
     } else if (is(word, "+hmax")) {
         code = take_number(argc, argv, i, (uint64_t)1 << 46, &n);
         p->options.heap_max_bytes = (size_t)n;
+    } else if (is(word, "+mbox")) {
+        code = take_mailbox(&p->options, argc, argv, i);
     } else if (is(word, "--help") || is(word, "-h")) {
         fputs(usage, stdout);
         p->quit = true;

@@ -295,6 +295,15 @@ static const VmProgram bounds[] = {
      "ps := (1 to: 30) asArray collect: [:i | [p send: i] fork]. Process yield.\n"
      "p send: #go with: nil after: 1. p wait",
      "nil"},
+    {"somebody asks to be told of drops, and info tells of them",
+     "| p | p := [Process receiveSelector: #never] forkMailboxLimit: 2 policy: #dropOldest.\n"
+     "(p reportDroppedMessagesTo: Process current) ifFalse: [^#noLimit].\n"
+     "1 to: 3 do: [:i | p send: i].\n"
+     "(Process receiveSelector: #messagesDropped timeout: 10000) sender == p\n"
+     "  ifFalse: [^#notTold].\n"
+     "{p info mailboxLimit. p info messageCount. p info droppedMessages. p info refusedMessages.\n"
+     " Process current info mailboxLimit. Process current reportDroppedMessagesTo: nil}",
+     "(2 2 1 0 nil false)"},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

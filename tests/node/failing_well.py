@@ -150,9 +150,45 @@ def an_unknown_option_is_told():
     check(code == 2 and '-nonsense' in err and '--help' in err, code, err)
     code, _, err = run(MAG, 'nonsense')
     check(code == 2 and 'nonsense' in err, code, err)
-    for args in [('+S', 'many'), ('+hmax', '12Q'), ('-eval',)]:
+    for args in [('+S', 'many'), ('+hmax', '12Q'), ('-eval',), ('+mbox',), ('+mbox', '0'),
+                 ('+mbox', '10:often'), ('+mbox', ':reject'), ('+mbox', '10:')]:
         code, _, err = run(ERL, *args)
         check(code == 2, args, code, err)
+
+
+@case
+def a_limit_for_all_mailboxes_is_given_on_the_command_line():
+    text = '''
+| p |
+p := [Process receiveSelector: #go. Process sleep: 5. Process tryReceive payload] fork.
+1 to: 5 do: [:i | p send: i].
+[p info droppedMessages + p info refusedMessages + p info messageCount = 5] whileFalse: [Process sleep: 1].
+{p mailboxLimit. p info messageCount. p info droppedMessages. p info refusedMessages} printString println.
+p kill.
+'''
+    for option, wanted in [('2:reject', '#(2 2 0 3 )'), ('2:dropNewest', '#(2 2 3 0 )'),
+                           ('2:dropOldest', '#(2 2 3 0 )'), ('1K', '#(1024 5 0 0 )')]:
+        code, out, err = run(ERL, '+mbox', option, in_file(text))
+        check(code == 0 and out == wanted + '\n', option, code, out, err)
+    # a process may have a limit of its own, or none; the sender waits when nothing else is said
+    code, out, err = run(ERL, '+mbox', '2', in_file('''
+| slow own sent |
+own := [Process mailboxLimit: nil policy: #reject. Process current mailboxLimit] fork.
+own wait printString println.
+slow := [Process sleep: 20. 1 to: 4 do: [:i | Process receive]. #all] fork.
+sent := 0.
+1 to: 4 do: [:i | (slow send: i) ifTrue: [sent := sent + 1]].
+{sent. slow wait} printString println.
+'''))
+    check(code == 0 and out == 'nil\n#(4 #all )\n', code, out, err)
+    code, out, err = run(ERL, '+mbox', '3:kill', in_file('''
+| p |
+p := [Process receiveSelector: #never] fork.
+1 to: 9 do: [:i | p send: i].
+p wait.
+p exitReason printString println.
+'''))
+    check(code == 0 and out == '#mailboxLimit\n', code, out, err)
 
 
 # ---- endless work ----------------------------------------------------------------------------------
