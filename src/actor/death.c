@@ -83,7 +83,7 @@ static void let_go(ActorCtx *cx, Process *p)
     const ActorConfig *config = &cx->node->config;
     results_drop_report(cx, p);
     process_stop_timer(cx, p);
-    if (p->ext && p->ext->dirty)
+    if (p->ext && (p->ext->dirty || p->ext->copied))
         config->abandon_dirty(config->ctx, p);
     if ((p->flags & PROCESS_F_MAIN) && config->main_ended)
         config->main_ended(config->ctx, p);
@@ -232,7 +232,7 @@ void process_discard(ActorCtx *cx, Process *p)
         fragment_free(&cx->heap, f);
     p->msg_first = free_signals(cx, p->msg_first, &all);
     results_drop_report(cx, p);
-    if (p->ext && p->ext->dirty)
+    if (p->ext && (p->ext->dirty || p->ext->copied))
         cx->node->config.abandon_dirty(cx->node->config.ctx, p);
     free_memory(cx, p);
     atom_store_rlx(&p->state, (uint8_t)PROCESS_FREE); /* relaxed: nothing runs */

@@ -95,12 +95,12 @@ typedef enum {
     SIGNAL_NAME,    /* body[0] = a Symbol that names us, body[1] = our pid */
     SIGNAL_INFO,    /* root: an Array to be filled; body[0] = pid of who asks, body[1] = its number
                        for the question; info = INSPECT_* of inspect.h */
-    SIGNAL_HOLD,       /* root: a Promise the receiver is to hold; promise.h */
-    SIGNAL_TABLE,      /* root: the MailboxMessage that tells of a table the receiver owns now */
-    SIGNAL_CALL,       /* these three: call.h */
+    SIGNAL_HOLD,    /* root: a Promise the receiver is to hold; promise.h */
+    SIGNAL_TABLE,   /* root: the MailboxMessage that tells of a table the receiver owns now */
+    SIGNAL_CALL,    /* these three: call.h */
     SIGNAL_REPLY,
     SIGNAL_HANG_UP,
-    SIGNAL_FREE     /* first number for other kinds: of the mailbox, timers, promises ... */
+    SIGNAL_FREE /* first number for other kinds: of the mailbox, timers, promises ... */
 } SignalKind;
 
 /* Slots of a MailboxMessage, and of an EndMessage (ExitMessage, DownMessage) behind them. */
@@ -156,6 +156,7 @@ typedef struct ProcessExt {
     uint64_t ensure_deadline_ns; /* limit for ensure: blocks while terminating */
     size_t mail_bytes;           /* of the private queue, under PROCESS_F_MAIL_COUNTED */
     void *dirty;                 /* job under way (interp) */
+    void *copied;                /* a copy made elsewhere for the pending call (interp) */
     struct WaitSet *waiting;     /* for off-heap objects: waitable.h */
     struct ProcessLabel *label;  /* for people; NULL: none */
     Fragment *inspected;         /* the answer to the question of this number; inspect.h */
@@ -179,7 +180,7 @@ typedef struct Process {
     Fragment *mbox_stub_next; /* `next` of the stub node; written by the producer that follows it */
     Value pid;                /* immediate; changes only at death, read with acquire */
     Task task;
-    Value exit_reason; /* pending exit signal, or what the process ends with */
+    Value exit_reason;       /* pending exit signal, or what the process ends with */
     struct MailBound *bound; /* limit of the mailbox, mailbound.h; NULL: none */
     /* line 2: the owner's */
     const uint64_t *pc __attribute__((aligned(64))); /* instruction to execute next (or again) */
@@ -237,7 +238,7 @@ enum {
     PROCESS_MODE_PARENT_WAITS = 1, /* its forker is among ext->waiters */
     PROCESS_MODE_TRAPS = 2,        /* exit signals become messages */
     PROCESS_MODE_RAISES = 4,       /* exits of linked processes become exceptions */
-    PROCESS_MODE_ENDS = 8,  /* under PROCESS_F_EXIT_PENDING: exit_reason is what to end with */
+    PROCESS_MODE_ENDS = 8,   /* under PROCESS_F_EXIT_PENDING: exit_reason is what to end with */
     PROCESS_MODE_QUIET = 16, /* no crash report: somebody else takes care of that */
     /* was collected elsewhere, and what asked for that starts over; or that failed and it ends */
     PROCESS_MODE_COLLECTED = 32,
@@ -280,8 +281,8 @@ typedef struct ActorConfig {
      * still readable. May be NULL. */
     void (*main_ended)(void *ctx, Process *p);
     bool no_crash_reports; /* at first; see actor_set_crash_reports */
-    /* The process dies while ext->dirty is set: whoever made that job must let go of the process.
-     * Must be given when ext->dirty is ever used. */
+    /* The process dies while ext->dirty or ext->copied is set: whoever made that must let go of the
+     * process. Must be given when one of them is ever used. */
     void (*abandon_dirty)(void *ctx, Process *p);
     /* p was asked about itself: writes immediates into the Array `form`, which is in no heap. The
      * owner, state committed. Must be given when process_inspect is ever called. */

@@ -113,9 +113,9 @@ typedef struct HeapEnv {
      * repeats are possible. */
     void (*code_seen)(void *ctx, void *code);
     void *ctx;
-    Lock buried_lock;        /* level 3 */
-    struct Fragment *buried; /* under the lock: see heap_bury */
-    Grave *graves;           /* under the lock: see heap_bury_grave */
+    Lock buried_lock;               /* level 3 */
+    struct Fragment *buried;        /* under the lock: see heap_bury */
+    Grave *graves;                  /* under the lock: see heap_bury_grave */
     void (*buried_hook)(void *ctx); /* something was buried; any thread. May be NULL */
     void *buried_ctx;
 } HeapEnv;
@@ -136,12 +136,33 @@ typedef struct HeapCounters {
     uint64_t words_copied_out; /* into fragments, regions and first blocks */
 } HeapCounters;
 
+/* A copy between heaps: what it is to be. */
+typedef enum CopyKind { COPY_NOTHING, COPY_FRAGMENT, COPY_REGION, COPY_HEAP } CopyKind;
+typedef struct CopyWish {
+    Value root;
+    Value arg;     /* of a heap: goes along with the root; else nil */
+    uint8_t kind;  /* a CopyKind */
+    uint8_t extra; /* of a fragment: words in front; of a heap: number of arguments */
+} CopyWish;
+
+/* A copy that was too long for a scheduler, made elsewhere: the next call for the same wish takes
+ * it. The values in it are roots of the process, which may collect in between. */
+typedef struct CopyMade {
+    CopyWish wish; /* COPY_NOTHING: it was taken */
+    Status status; /* its outcome, which that call answers */
+    Value culprit;
+    Fragment *fragment;
+    struct Region *region;
+} CopyMade;
+
 /* What the running thread brings along; one per scheduler. */
 typedef struct HeapCtx {
     HeapEnv *env;
     PoolLocal *pool;
     EpochRecord *epoch;    /* frozen regions die through it; NULL only where a single thread runs */
     size_t copy_words;     /* copies of more words answer STATUS_COPY_LONG; 0: no such limit */
+    CopyWish wish;         /* of the last such copy */
+    CopyMade *made;        /* what became of an earlier one, or NULL; borrowed */
     HeapCounters counters; /* owner only */
 } HeapCtx;
 
@@ -299,11 +320,15 @@ uint32_t heap_identity_hash(Heap *heap, Object *o);
  * symbols, classes and string buffers are shared and counted. Iterative; forwarding through the
  * source's headers, undone before returning (M2). `source` may be NULL when root holds frozen parts
  * and immediates only. kind, info and next are zero. STATUS_COPY_TOO_BIG above the VM's limit,
- * STATUS_COPY_LONG above that of cx: nothing has happened, the copy may be made elsewhere.
+ * STATUS_COPY_LONG above that of cx: nothing has happened, cx->wish is what may be made elsewhere.
  * STATUS_NOT_SENDABLE when an object refuses (weak references, ...): *culprit (may be NULL) is it.
  * Cost: (*out)->words, at about 1 reduction per 16. */
 Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,
                          Value *culprit) MUST_CHECK;
+/* Makes the fragment or region of made->wish, whatever its length; the outcome is in *made. */
+void heap_copy_make(Heap *source, HeapCtx *cx, CopyMade *made);
+/* Was this made already? Then the caller takes it. */
+bool heap_copy_is_made(const HeapCtx *cx, CopyKind kind, Value root, unsigned extra);
 /* A second fragment with the same contents: block copy and relocation. Not of an adopted one. */
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
 /* Small fragments without handles and holds are better copied into the block than kept until the

@@ -196,8 +196,8 @@ static __attribute__((noinline)) void copier_keep_hash(const Copier *c, const Ob
                                                        size_t total)
 {
     bool stored = (o->header & OBJ_F_HASH_STORED) != 0;
-    to[total] = stored ? obj_slots((Object *)(uintptr_t)o)[obj_words(o)]
-                       : heap_address_hash(c->source, o);
+    to[total] =
+        stored ? obj_slots((Object *)(uintptr_t)o)[obj_words(o)] : heap_address_hash(c->source, o);
     to[0] |= OBJ_F_HASH_STORED;
 }
 
@@ -351,6 +351,45 @@ static Status copier_run(Copier *c, Value root, Value *culprit)
     return status;
 }
 
+/* ---- copies made elsewhere ------------------------------------------------------------------ */
+
+bool heap_copy_is_made(const HeapCtx *cx, CopyKind kind, Value root, unsigned extra)
+{
+    const CopyWish *wish = cx->made ? &cx->made->wish : NULL;
+    return wish && wish->kind == (uint8_t)kind && wish->root == root && wish->extra == extra;
+}
+
+/* Takes it; answers its outcome. */
+static Status made_take(HeapCtx *cx, Value *culprit)
+{
+    cx->made->wish.kind = COPY_NOTHING;
+    if (culprit)
+        *culprit = cx->made->culprit;
+    return cx->made->status;
+}
+
+/* The answer of a copy that did not work. */
+static Status copy_failed(HeapCtx *cx, Status status, CopyKind kind, Value root, size_t extra)
+{
+    if (status == STATUS_COPY_LONG)
+        cx->wish = (CopyWish){
+            .root = root, .arg = VALUE_NIL, .kind = (uint8_t)kind, .extra = (uint8_t)extra};
+    return status;
+}
+
+void heap_copy_make(Heap *source, HeapCtx *cx, CopyMade *made)
+{
+    const CopyWish *wish = &made->wish;
+    Value frozen;
+    made->fragment = NULL;
+    made->region = NULL;
+    made->status =
+        wish->kind == COPY_FRAGMENT
+            ? fragment_copy_out(source, cx, wish->root, wish->extra, &made->fragment,
+                                &made->culprit)
+            : frozen_copy(source, cx, wish->root, &frozen, &made->region, &made->culprit);
+}
+
 /* ---- fragments ---------------------------------------------------------------------------- */
 
 /* The words to guess for a copy of `root`: small messages fit the first time. */
@@ -398,15 +437,22 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
         *culprit = VALUE_NIL;
     if (!copy_needed(root))
         return fragment_of_immediate(cx, root, extra_words, out);
+    if (__builtin_expect(cx->made != NULL, 0) &&
+        heap_copy_is_made(cx, COPY_FRAGMENT, root, (unsigned)extra_words)) {
+        *out = cx->made->fragment;
+        return made_take(cx, culprit);
+    }
     Copier c;
     copier_init(&c, cx, source);
     size_t guess = copy_guess(obj_of(root));
     if (guess / 2 > c.budget)
-        return c.beyond;
+        return copy_failed(cx, c.beyond, COPY_FRAGMENT, root, extra_words);
     CopyBuffer buffer;
     STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra_words, guess));
     copier_use(&c, &buffer);
-    STATUS_FORWARD(copier_run(&c, root, culprit));
+    Status status = copier_run(&c, root, culprit);
+    if (__builtin_expect(status != STATUS_OK, 0))
+        return copy_failed(cx, status, COPY_FRAGMENT, root, extra_words);
     Fragment *f = fragment_in(&c.buffer, extra_words, (size_t)(c.top - c.base));
     f->root = value_ptr(c.base);
     f->handles = c.handles;
@@ -640,6 +686,11 @@ Status frozen_copy(Heap *source, HeapCtx *cx, Value v, Value *out, Region **regi
         region_retain(*region);
         return STATUS_OK;
     }
+    if (heap_copy_is_made(cx, COPY_REGION, v, 0)) {
+        *region = cx->made->region;
+        *out = *region ? value_ptr((*region)->body + 1) : v;
+        return made_take(cx, culprit);
+    }
     Copier c;
     copier_init(&c, cx, source);
     c.flags = OBJ_F_FROZEN;
@@ -647,7 +698,9 @@ Status frozen_copy(Heap *source, HeapCtx *cx, Value v, Value *out, Region **regi
     Value scratch[COPY_SCRATCH];
     CopyBuffer buffer = {.block = scratch, .words = COPY_SCRATCH, .borrowed = true};
     copier_use(&c, &buffer);
-    STATUS_FORWARD(copier_run(&c, v, culprit));
+    Status status = copier_run(&c, v, culprit);
+    if (status != STATUS_OK)
+        return copy_failed(cx, status, COPY_REGION, v, 0);
     STATUS_FORWARD(frozen_place(&c, source, region));
     *out = value_ptr((*region)->body + 1);
     return STATUS_OK;

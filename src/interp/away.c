@@ -169,127 +169,127 @@ bool away_collect(VmLocal *l, Process *p)
 
 /* ---- copying -------------------------------------------------------------------------------- */
 
-/* A message, or the heap of a process to be. */
+/* After so many copies for one call the next is made where the call runs: it wants several that are
+ * long, and loses one while the other is made. */
+#define AWAY_ROUNDS 2
+
+/* Belongs to the process, ext->copied; while the job runs, to that. */
 typedef struct AwayCopy {
     Vm *vm;
     Process *from;
-    Status status;
-    Value culprit;
-    Fragment *message; /* taken by whoever sends it */
-    ForkCopy fork;     /* heap.lo NULL: there is none */
-    Value root;
-    unsigned argc;
-    Value arg;
+    unsigned round; /* 1.. within one call of a primitive */
+    CopyMade made;  /* of a heap only wish and status */
+    ForkCopy fork;
 } AwayCopy;
 
-static AwayCopy *copy_new(VmLocal *l, Process *p)
-{
-    AwayCopy *copy = env_calloc(l->vm->env, sizeof *copy);
-    if (copy) {
-        copy->vm = l->vm;
-        copy->from = p;
-        copy->culprit = VALUE_NIL;
-    }
-    return copy;
-}
+static AwayCopy *copy_of(const Process *p) { return p->ext ? p->ext->copied : NULL; }
 
-static void copy_message_run(void *state)
+static void copy_run(void *state)
 {
     AwayCopy *copy = state;
+    CopyMade *made = &copy->made;
     AwayLocal *a = away_take(copy->vm);
-    copy->status = fragment_copy_out(&copy->from->heap, &a->actor.heap, copy->root,
-                                     SIGNAL_MESSAGE_EXTRA, &copy->message, &copy->culprit);
     size_t words = 0;
-    if (copy->status == STATUS_OK) {
-        process_detach(copy->message);
-        copy->message->info = SIGNAL_MESSAGE_DETACHED;
-        words = copy->message->words;
+    if (made->wish.kind == COPY_HEAP) {
+        made->status = interp_fork_copy(&a->actor, &copy->from->heap, made->wish.root,
+                                        made->wish.extra, made->wish.arg, 0, &copy->fork);
+        words = made->status == STATUS_OK ? a->actor.copied_words : 0;
+    } else {
+        heap_copy_make(&copy->from->heap, &a->actor.heap, made);
+        if (made->fragment) {
+            process_detach(made->fragment);
+            words = made->fragment->words;
+        } else if (made->region) {
+            words = region_bytes(made->region) / sizeof(Value);
+        }
     }
     away_put(copy->vm, a);
     away_count(copy->vm, AWAY_COPY, words);
 }
 
-static void copy_fork_run(void *state)
-{
-    AwayCopy *copy = state;
-    AwayLocal *a = away_take(copy->vm);
-    copy->status = interp_fork_copy(&a->actor, &copy->from->heap, copy->root, copy->argc, copy->arg,
-                                    0, &copy->fork);
-    size_t words = copy->status == STATUS_OK ? a->actor.copied_words : 0;
-    away_put(copy->vm, a);
-    away_count(copy->vm, AWAY_COPY, words);
-}
+/* The state of the job is the process's. */
+static void copy_leave(void *state) { (void)state; }
 
-/* Nobody wants it any more. */
-static void copy_drop(void *state)
+void away_drop_copy(Process *p)
 {
-    AwayCopy *copy = state;
+    AwayCopy *copy = copy_of(p);
+    if (!copy)
+        return;
     Vm *vm = copy->vm;
-    if (copy->message)
-        away_free_fragment(vm, copy->message);
-    if (copy->fork.heap.lo) {
+    p->ext->copied = NULL;
+    if (copy->made.status == STATUS_OK && copy->made.wish.kind != COPY_NOTHING) {
+        if (copy->made.fragment)
+            away_free_fragment(vm, copy->made.fragment);
         lock_acquire(&vm->outside_lock);
-        heap_destroy(&copy->fork.heap, &vm->outside->actor.heap);
+        if (copy->made.region)
+            region_release(&vm->outside->actor.heap, vm->outside->actor.epoch, copy->made.region);
+        if (copy->fork.heap.lo)
+            heap_destroy(&copy->fork.heap, &vm->outside->actor.heap);
         lock_release(&vm->outside_lock);
     }
     env_free(vm->env, copy, sizeof *copy);
 }
 
-static PrimStatus copy_leave(VmLocal *l, AwayCopy *copy, void (*run)(void *))
+void away_copy_roots(Process *p, HeapVisit visit, void *arg)
 {
-    PrimCall *c = &l->call;
-    c->dirty_run = run;
-    c->dirty_free = copy_drop;
+    AwayCopy *copy = copy_of(p);
+    if (!copy || copy->made.wish.kind == COPY_NOTHING)
+        return;
+    visit(arg, &copy->made.wish.root, 1);
+    visit(arg, &copy->made.wish.arg, 1);
+    visit(arg, &copy->made.culprit, 1);
+}
+
+PrimStatus away_copy(PrimCall *c)
+{
+    VmLocal *l = prim_local(c);
+    Process *p = c->process;
+    unsigned round = copy_of(p) ? copy_of(p)->round + 1 : 1;
+    away_drop_copy(p);
+    ProcessExt *ext;
+    AwayCopy *copy = env_calloc(l->vm->env, sizeof *copy);
+    if (!copy || process_ext(&l->actor, p, &ext) != STATUS_OK) {
+        env_free(l->vm->env, copy, sizeof *copy);
+        return prim_status(c, STATUS_NO_MEMORY, 0);
+    }
+    copy->vm = l->vm;
+    copy->from = p;
+    copy->round = round;
+    /* the status is of a job that is never run */
+    copy->made =
+        (CopyMade){.wish = l->actor.heap.wish, .status = STATUS_NO_MEMORY, .culprit = VALUE_NIL};
+    ext->copied = copy;
+    c->dirty_run = copy_run;
+    c->dirty_free = copy_leave;
     c->dirty_state = copy;
     c->dirty_wait = PROCESS_WAIT_COPY;
     return PRIM_DIRTY;
 }
 
-PrimStatus away_copy_message(PrimCall *c, Value message)
+size_t away_copy_words(const PrimCall *c)
 {
-    AwayCopy *copy = copy_new(prim_local(c), c->process);
-    if (!copy)
-        return prim_status(c, STATUS_NO_MEMORY, 0);
-    copy->root = message;
-    return copy_leave(prim_local(c), copy, copy_message_run);
+    const AwayCopy *copy = copy_of(c->process);
+    return copy && copy->round >= AWAY_ROUNDS ? 0 : c->cx->env->long_words / 2;
 }
 
-PrimStatus away_copy_fork(PrimCall *c, Value block, unsigned argc, Value arg)
+bool away_show_copy(VmLocal *l, Process *p)
 {
-    AwayCopy *copy = copy_new(prim_local(c), c->process);
-    if (!copy)
-        return prim_status(c, STATUS_NO_MEMORY, 0);
-    copy->root = block;
-    copy->argc = argc;
-    copy->arg = arg;
-    return copy_leave(prim_local(c), copy, copy_fork_run);
+    AwayCopy *copy = copy_of(p);
+    l->actor.heap.made = copy ? &copy->made : NULL;
+    return copy != NULL;
 }
 
-/* The finished copy, which the primitive takes. */
-static AwayCopy *copy_take(PrimCall *c)
+bool away_take_fork(VmLocal *l, const Process *p, Value block, unsigned argc, Value arg,
+                    ForkCopy *copy, Status *status)
 {
-    AwayCopy *copy = c->dirty_state;
-    c->dirty_state = NULL;
-    return copy;
-}
-
-Status away_take_message(PrimCall *c, Fragment **message, Value *culprit)
-{
-    AwayCopy *copy = copy_take(c);
-    Status status = copy->status;
-    *message = copy->message;
-    *culprit = copy->culprit;
-    env_free(copy->vm->env, copy, sizeof *copy);
-    return status;
-}
-
-Status away_take_fork(PrimCall *c, ForkCopy *fork)
-{
-    AwayCopy *copy = copy_take(c);
-    Status status = copy->status;
-    *fork = copy->fork;
-    env_free(copy->vm->env, copy, sizeof *copy);
-    return status;
+    AwayCopy *made = l->actor.heap.made ? copy_of(p) : NULL;
+    if (!made || !heap_copy_is_made(&l->actor.heap, COPY_HEAP, block, argc) ||
+        made->made.wish.arg != arg)
+        return false;
+    *copy = made->fork;
+    *status = made->made.status;
+    made->made.wish.kind = COPY_NOTHING;
+    return true;
 }
 
 /* ---- ending --------------------------------------------------------------------------------- */
@@ -323,7 +323,7 @@ bool away_end(VmLocal *l, Process *p)
     AwayJob *j = job_new(l->vm, p, end_run, end_done);
     if (!j)
         return false;
-    process_stop_timer(&l->actor, p); /* it is in this scheduler's wheel */
+    process_stop_timer(&l->actor, p);                    /* it is in this scheduler's wheel */
     atom_store_rlx(&p->wait, (uint8_t)PROCESS_WAIT_END); /* relaxed: as above */
     return job_submit(j);
 }

@@ -275,8 +275,8 @@ Status interp_start_dirty(VmLocal *l, Process *p)
         /* relaxed: for tools that look meanwhile */
         atom_store_rlx(&p->wait, owned ? owned : (uint8_t)PROCESS_WAIT_DIRTY);
         c->dirty_run = NULL;
-        status = owned ? dirty_submit_work(l->vm->group, &d->job)
-                       : dirty_submit(l->vm->group, &d->job);
+        status =
+            owned ? dirty_submit_work(l->vm->group, &d->job) : dirty_submit(l->vm->group, &d->job);
         if (status == STATUS_OK) {
             return STATUS_OK;
         }
@@ -299,20 +299,48 @@ bool interp_dirty_pending(const Process *p)
 void interp_take_dirty(VmLocal *l, Process *p)
 {
     DirtyCall *d = p->ext ? p->ext->dirty : NULL;
+    l->call.back = away_show_copy(l, p);
     if (!d) {
         return;
     }
-    l->call.dirty_done = true;
-    l->call.dirty_state = d->data;
-    l->call.dirty_free = d->free;
+    if (d->data != p->ext->copied) {
+        l->call.back = true;
+        l->call.dirty_done = true;
+        l->call.dirty_state = d->data;
+        l->call.dirty_free = d->free;
+    }
     p->ext->dirty = NULL;
     env_free(d->vm->env, d, sizeof *d);
+}
+
+static void show_nothing(VmLocal *l)
+{
+    l->call.dirty_done = false;
+    l->call.back = false;
+    l->actor.heap.made = NULL;
+}
+
+void interp_end_back(VmLocal *l, Process *p, PrimStatus answer)
+{
+    PrimCall *c = &l->call;
+    switch (answer) {
+    case PRIM_GC: /* it is called again at once, or interp_keep_dirty */
+        c->dirty_done = c->dirty_done && c->dirty_state;
+        return;
+    case PRIM_YIELD:
+    case PRIM_PARK:
+    case PRIM_COLLECT:
+    case PRIM_DIRTY: /* it will be shown again */ break;
+    default: away_drop_copy(p);
+    }
+    show_nothing(l);
 }
 
 bool interp_keep_dirty(VmLocal *l, Process *p)
 {
     PrimCall *c = &l->call;
     if (!c->dirty_done || !c->dirty_state) {
+        show_nothing(l);
         return true;
     }
     ProcessExt *ext;
@@ -327,7 +355,7 @@ bool interp_keep_dirty(VmLocal *l, Process *p)
                      .data = c->dirty_state,
                      .state = DIRTY_FINISHED};
     ext->dirty = d;
-    c->dirty_done = false;
+    show_nothing(l);
     return true;
 }
 
@@ -336,18 +364,18 @@ void interp_drop_dirty(VmLocal *l)
     if (l->call.dirty_done && l->call.dirty_state) {
         l->call.dirty_free(l->call.dirty_state);
     }
-    l->call.dirty_done = false;
+    show_nothing(l);
 }
 
 void interp_abandon_dirty(Process *p)
 {
     DirtyCall *d = p->ext ? p->ext->dirty : NULL;
-    if (!d) {
-        return;
+    if (d) {
+        p->ext->dirty = NULL;
+        /* acq_rel: the dirty thread sees that nobody waits, or we see that it has finished */
+        if (atom_xchg(&d->state, DIRTY_ABANDONED) == DIRTY_FINISHED) {
+            dirty_free(d);
+        }
     }
-    p->ext->dirty = NULL;
-    /* acq_rel: the dirty thread sees that nobody waits, or we see that it has finished */
-    if (atom_xchg(&d->state, DIRTY_ABANDONED) == DIRTY_FINISHED) {
-        dirty_free(d);
-    }
+    away_drop_copy(p);
 }

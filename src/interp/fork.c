@@ -12,14 +12,15 @@ typedef struct ForkPair {
 } ForkPair;
 
 Status interp_fork_copy(ActorCtx *cx, Heap *source, Value block, unsigned argc, Value arg,
-                        uint32_t salt, ForkCopy *copy) {
+                        uint32_t salt, ForkCopy *copy)
+{
     const Code *code = closure_code(obj_of(block));
     bool pair = argc > 0 && value_is_ptr(arg);
     ForkPair both = {obj_header(CLASS_ARRAY, 2, OBJ_SLOTS, 0), {block, arg}};
     Value root = pair ? value_ptr(&both) : block;
     Heap *heap = &copy->heap;
-    STATUS_FORWARD(heap_init_with_copy(heap, &cx->heap, source, root, interp_base_words(code), salt,
-                                       &root));
+    STATUS_FORWARD(
+        heap_init_with_copy(heap, &cx->heap, source, root, interp_base_words(code), salt, &root));
     cx->copied_words = (size_t)(heap->hi - heap->hp);
     process_map_home_tokens(heap->hp, heap->hi, HOME_TOKEN_FORK);
     copy->block = pair ? obj_of(root)->words[0] : root;
@@ -29,7 +30,8 @@ Status interp_fork_copy(ActorCtx *cx, Heap *source, Value block, unsigned argc, 
 
 /* The child has its slot and *copy its memory. */
 static void fork_fit(VmLocal *l, Process *child, const ForkCopy *copy, unsigned argc,
-                     Domain *domain, TaskPrio priority) {
+                     Domain *domain, TaskPrio priority)
+{
     child->heap = copy->heap;
     interp_setup_block(child, copy->block, argc, copy->arg);
 #ifdef MAGGIE_MUTANT_FORK_ROOT_DOMAIN
@@ -41,14 +43,23 @@ static void fork_fit(VmLocal *l, Process *child, const ForkCopy *copy, unsigned 
 }
 
 Status interp_make_child(VmLocal *l, Process *p, Value block, unsigned argc, Value arg,
-                         Domain *domain, TaskPrio priority, Process **out) {
+                         Domain *domain, TaskPrio priority, Process **out)
+{
     ActorCtx *cx = &l->actor;
     Process *child;
     ForkCopy copy;
-    STATUS_FORWARD(process_new(cx, p->pid, &child));
-    Status status = interp_fork_copy(cx, &p->heap, block, argc, arg, process_salt(child), &copy);
+    Status status = process_new(cx, p->pid, &child);
+    if (status != STATUS_OK)
+        return status;
+    if (away_take_fork(l, p, block, argc, arg, &copy, &status))
+        copy.heap.salt = process_salt(child);
+    else
+        status = interp_fork_copy(cx, &p->heap, block, argc, arg, process_salt(child), &copy);
     if (status != STATUS_OK) {
         process_abandon(cx, child);
+        if (status == STATUS_COPY_LONG)
+            cx->heap.wish =
+                (CopyWish){.root = block, .arg = arg, .kind = COPY_HEAP, .extra = (uint8_t)argc};
         return status;
     }
     fork_fit(l, child, &copy, argc, domain, priority);
@@ -56,14 +67,16 @@ Status interp_make_child(VmLocal *l, Process *p, Value block, unsigned argc, Val
     return STATUS_OK;
 }
 
-void interp_drop_child(VmLocal *l, Process *child) {
+void interp_drop_child(VmLocal *l, Process *child)
+{
     assert(!child->ext);
     heap_destroy(&child->heap, &l->actor.heap);
     process_abandon(&l->actor, child);
 }
 
 Status interp_fork(VmLocal *l, Process *p, Value block, unsigned argc, Value arg, Domain *domain,
-                   TaskPrio priority, Value *pid) {
+                   TaskPrio priority, Value *pid)
+{
     Process *child;
     STATUS_FORWARD(interp_make_child(l, p, block, argc, arg, domain, priority, &child));
     *pid = child->pid;
@@ -99,8 +112,8 @@ Status interp_fork_bound(VmLocal *l, Process *p, Value block, unsigned argc, Val
 {
     ActorCtx *cx = &l->actor;
     Process *child;
-    STATUS_FORWARD(interp_make_child(l, p, block, argc, arg, p->domain, (TaskPrio)p->priority,
-                                     &child));
+    STATUS_FORWARD(
+        interp_make_child(l, p, block, argc, arg, p->domain, (TaskPrio)p->priority, &child));
     *pid = child->pid;
     *reference = process_new_reference(cx);
     Status status = fork_bonds(cx, p, child, bonds, *reference, watched);
@@ -109,20 +122,5 @@ Status interp_fork_bound(VmLocal *l, Process *p, Value block, unsigned argc, Val
         return status;
     }
     process_start(cx, child, false);
-    return STATUS_OK;
-}
-
-Status interp_fork_copied(VmLocal *l, Process *p, ForkCopy *copy, unsigned argc, Domain *domain,
-                          TaskPrio priority, Value *pid) {
-    Process *child;
-    Status status = process_new(&l->actor, p->pid, &child);
-    if (status != STATUS_OK) {
-        heap_destroy(&copy->heap, &l->actor.heap);
-        return status;
-    }
-    copy->heap.salt = process_salt(child);
-    fork_fit(l, child, copy, argc, domain, priority);
-    *pid = child->pid;
-    process_start(&l->actor, child, false);
     return STATUS_OK;
 }

@@ -91,7 +91,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
             pc += (WORDS);                                                                         \
             NEXT;                                                                                  \
         }                                                                                          \
-        pc += (ptrdiff_t)instr_jump(pc[(WORDS) - 1]) + (WORDS);                                    \
+        pc += (ptrdiff_t)instr_jump(pc[(WORDS)-1]) + (WORDS);                                      \
         NEXT;                                                                                      \
     } while (0)
 /* The same instruction again, after a collection. */
@@ -159,7 +159,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     }
 /* The quick form: no integer test first. Anything but two Floats turns the site back. */
 #define FLOAT_CASE(NAME)                                                                           \
-    L_##NAME##F : {                                                                                \
+    L_##NAME##F:                                                                                   \
+    {                                                                                              \
         uint32_t bc = (uint32_t)ins >> 16;                                                         \
         Number z = number_##NAME(float_decode(R[bc & 0xFF]), float_decode(R[bc >> 8]));            \
         if (UNLIKELY(number_is_nan(z))) {                                                          \
@@ -180,7 +181,8 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
     Instr second = atom_load_rlx(pc); /* relaxed: see quicken */                                   \
     bc = (uint32_t)second >> 16
 #define FLOAT_PAIR_CASE(FIRST, SECOND, EXPR, OTHER)                                                \
-    L_##FIRST##SECOND##F : {                                                                       \
+    L_##FIRST##SECOND##F:                                                                          \
+    {                                                                                              \
         FLOAT_PAIR_FIRST(FIRST);                                                                   \
         Number y = float_decode(R[OTHER]);                                                         \
         z = EXPR;                                                                                  \
@@ -635,7 +637,16 @@ L_SETGLOBAL : {
         m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_RESTRICTED);
         goto enter;
     }
+    l->actor.heap.copy_words = l->vm->heap_env.long_words / 2;
     Status status = cell_set(l, &p->heap, cell, R[A], &culprit);
+    l->actor.heap.copy_words = 0;
+    if (UNLIKELY(status == STATUS_COPY_LONG)) { /* a primitive does it again */
+        nb[0] = value_class(CLASS_PROCESS);
+        nb[1] = R[A];
+        argc = 1;
+        m = vm_lookup_cached(l, CLASS_META_PROCESS, SYM_ASSIGN);
+        goto enter;
+    }
     if (UNLIKELY(status != STATUS_OK)) {
         interp_raise_status(l, nb, status, culprit, cell->name);
         argc = 4;
@@ -1271,8 +1282,8 @@ again:
         p->live = (uint32_t)(nb - R) + argc + 1;
     }
     PrimStatus answer = CALL_PRIMITIVE(m, c);
-    if (UNLIKELY(c->dirty_done) && !(answer == PRIM_GC && c->dirty_state)) {
-        c->dirty_done = false; /* the call that continued after a dirty job has seen its results */
+    if (UNLIKELY(c->back)) {
+        interp_end_back(l, p, answer);
     }
     switch (answer) {
     case PRIM_OK:

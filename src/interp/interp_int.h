@@ -53,8 +53,8 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
 bool interp_collect_is_long(VmLocal *l, Process *p, size_t need_words, size_t live,
                             size_t stack_words);
 /* The work itself, by whoever owns the process. */
-Status interp_collect_for(HeapCtx *cx, Process *p, const Collection *c, HeapGcResult *result)
-    MUST_CHECK;
+Status interp_collect_for(HeapCtx *cx, Process *p, const Collection *c,
+                          HeapGcResult *result) MUST_CHECK;
 /* The same; a failure is noted in the process, which ends when it goes on. */
 void interp_collect_whole(HeapCtx *cx, Process *p, const Collection *c, HeapGcResult *result);
 /* The AWAY ones: the same after the collection in l->collection, which is long. */
@@ -116,9 +116,6 @@ typedef struct ForkCopy {
 } ForkCopy;
 Status interp_fork_copy(ActorCtx *cx, Heap *source, Value block, unsigned argc, Value arg,
                         uint32_t salt, ForkCopy *copy) MUST_CHECK;
-/* Takes the heap of *copy, also when it fails. */
-Status interp_fork_copied(VmLocal *l, Process *p, ForkCopy *copy, unsigned argc, Domain *domain,
-                          TaskPrio priority, Value *pid) MUST_CHECK;
 
 /* ---- long work (away.c) ---- */
 /* Makes l->collection on another thread. True: the process must not be touched any more. False: it
@@ -128,12 +125,20 @@ bool away_collect(VmLocal *l, Process *p);
 bool away_end(VmLocal *l, Process *p);
 /* Frees a big fragment there. Any thread. */
 void away_free_fragment(Vm *vm, Fragment *f);
-/* For a primitive whose copy was too long (STATUS_COPY_LONG): what it answers. It is called again
- * with dirty_done and then takes the copy, which is its business from then on. */
-PrimStatus away_copy_message(PrimCall *c, Value message);
-PrimStatus away_copy_fork(PrimCall *c, Value block, unsigned argc, Value arg);
-Status away_take_message(PrimCall *c, Fragment **message, Value *culprit) MUST_CHECK;
-Status away_take_fork(PrimCall *c, ForkCopy *fork) MUST_CHECK;
+/* For a primitive whose copy was too long (STATUS_COPY_LONG), and which has undone what it did:
+ * what it answers. It is called again, from its beginning, and what copies then finds the copy made
+ * (HeapCtx.made; a fork: away_take_fork). */
+PrimStatus away_copy(PrimCall *c);
+/* Of a call that goes on: HeapCtx.copy_words. */
+size_t away_copy_words(const PrimCall *c);
+/* True: *status is the outcome and *copy the copy, the caller's. */
+bool away_take_fork(VmLocal *l, const Process *p, Value block, unsigned argc, Value arg,
+                    ForkCopy *copy, Status *status);
+/* Shows the copy made for p, if there is one, to the call that goes on; whether. */
+bool away_show_copy(VmLocal *l, Process *p);
+/* Frees it. */
+void away_drop_copy(Process *p);
+void away_copy_roots(Process *p, HeapVisit visit, void *arg);
 
 /* ---- weak references (prims_weak.c) ---- */
 /* After a collection: forks the finalizers of objects that are gone. Answers the reductions it is
@@ -160,8 +165,11 @@ ExitDelivery interp_deliver_exit(VmLocal *l, Process *p);
 /* Starts the dirty job described by l->call for p and parks it. STATUS_OK: parked or running, the
  * process must not be touched. Otherwise the call goes on with an error. */
 Status interp_start_dirty(VmLocal *l, Process *p);
-/* Hands the finished job's state, if there is one, to the primitive call that continues. */
+/* Hands the finished job's state, if there is one, to the primitive call that continues; and copies
+ * made elsewhere. */
 void interp_take_dirty(VmLocal *l, Process *p);
+/* That call has answered. */
+void interp_end_back(VmLocal *l, Process *p, PrimStatus answer);
 /* Frees such a state when the process ends before the primitive could. */
 void interp_drop_dirty(VmLocal *l);
 /* The process waits for a job that has not finished. */

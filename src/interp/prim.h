@@ -26,17 +26,17 @@ struct Process;
 struct Code;
 
 typedef enum {
-    PRIM_OK,       /* c->result is the answer */
-    PRIM_ERROR,    /* an exception described by c->error is signalled; its resumption value, if any,
+    PRIM_OK,    /* c->result is the answer */
+    PRIM_ERROR, /* an exception described by c->error is signalled; its resumption value, if any,
                       becomes the answer */
     /* send the fallback selector of the table with the same receiver and arguments */
     PRIM_FALLBACK,
-    PRIM_GC,       /* collect so that c->need_words are free, call again */
-    PRIM_YIELD,    /* slice used up: call again with c->resume as it is now */
-    PRIM_SEND,     /* tail send: receiver and arguments stand in args[0..c->send_argc], selector
+    PRIM_GC,    /* collect so that c->need_words are free, call again */
+    PRIM_YIELD, /* slice used up: call again with c->resume as it is now */
+    PRIM_SEND,  /* tail send: receiver and arguments stand in args[0..c->send_argc], selector
                       symbol c->send_selector; its answer is the primitive's answer. Up to
                       PRIM_EXTRA_ARGS more arguments than the primitive has may be written. */
-    PRIM_VALUE,    /* tail call of the Block in args[0] with c->send_argc arguments */
+    PRIM_VALUE, /* tail call of the Block in args[0] with c->send_argc arguments */
     PRIM_CALL,  /* tail call of c->send_code (a doit): receiver and c->send_argc arguments stand in
                       args[0..c->send_argc]; before writing more than
                       PRIM_EXTRA_ARGS of them look at heap->hp */
@@ -44,10 +44,10 @@ typedef enum {
                       c->dirty_state set and c->dirty_done true; the primitive then frees the state.
                       If the process dies meanwhile c->dirty_free(state) is called instead */
     PRIM_COLLECT, /* l->collection, which is long, is made elsewhere, then called again */
-    PRIM_PARK,  /* the process waits (actor folder knows for what); called again when woken */
-    PRIM_FRAME, /* the primitive has changed the stack itself (exceptions, unwinding): continue
+    PRIM_PARK,    /* the process waits (actor folder knows for what); called again when woken */
+    PRIM_FRAME,   /* the primitive has changed the stack itself (exceptions, unwinding): continue
                       with the process's top frame */
-    PRIM_EXIT   /* the process ends; reason and result are in the process */
+    PRIM_EXIT     /* the process ends; reason and result are in the process */
 } PrimStatus;
 
 #define PRIM_EXTRA_ARGS 5
@@ -108,6 +108,7 @@ typedef struct PrimCall {
     void (*dirty_free)(void *state);
     void *dirty_state;
     bool dirty_done;
+    bool back;          /* the call goes on after a dirty job, or a copy made elsewhere */
     uint8_t dirty_wait; /* a ProcessWait from COLLECT on: the job works on the process's memory,
                            which it alone has meanwhile. 0: it does not look at it */
     struct {

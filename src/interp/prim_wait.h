@@ -48,15 +48,28 @@ static inline PrimStatus prim_park(PrimCall *c, ProcessWait why)
     return PRIM_PARK;
 }
 
+/* Around whatever copies out of the process's heap and knows what to do when that fails: a copy of
+ * more words than this is made elsewhere (away.c). Half as many as a collection may look at:
+ * what has been copied by then is copied again. */
+static inline void prim_copy_begin(PrimCall *c)
+{
+    c->cx->copy_words =
+        __builtin_expect(c->back, 0) ? away_copy_words(c) : c->cx->env->long_words / 2;
+}
+static inline void prim_copy_end(PrimCall *c) { c->cx->copy_words = 0; }
+
 /* Pays for the last copy that left the heap. */
 static inline void prim_charge_copy(PrimCall *c)
 {
     prim_charge(c, prim_actor(c)->copied_words / 8 + 1);
 }
 
-/* A copy that did not work. */
+/* A copy that did not work, or that is too long: then the call starts over when it has been
+ * made. */
 static inline PrimStatus prim_copy_failed(PrimCall *c, Status status)
 {
+    if (status == STATUS_COPY_LONG)
+        return away_copy(c);
     if (status == STATUS_NOT_SENDABLE)
         return prim_error(c, "a weak reference cannot leave its process");
     if (status == STATUS_COPY_TOO_BIG || status == STATUS_PROCESS_LIMIT)

@@ -92,8 +92,10 @@ PrimStatus prim_atom_replace(PrimCall *c)
     bool replaced;
     Value culprit;
     prim_actor(c)->copied_words = 0;
+    prim_copy_begin(c);
     Status status =
         holder_replace(prim_actor(c), holder, c->heap, version, c->args[2], &replaced, &culprit);
+    prim_copy_end(c);
     if (status != STATUS_OK)
         return prim_copy_failed(c, status);
     prim_charge_copy(c);

@@ -34,7 +34,9 @@ static PrimStatus send_request(PrimCall *c, Value selector, Value payload, uint6
 {
     Process *p = c->process;
     Value culprit;
+    prim_copy_begin(c);
     Status status = call_start(prim_actor(c), p, c->args[0], selector, payload, &culprit);
+    prim_copy_end(c);
     if (status == STATUS_NO_PROCESS)
         return tell(c, SYM_CALL_ENDED, value_symbol(SYM_NOPROC));
     if (status != STATUS_OK)
@@ -175,8 +177,10 @@ static PrimStatus reply(PrimCall *c, size_t slots, size_t process, size_t refere
     Value *words = obj_slots(obj_of(self));
     if (!value_is_pid(words[process]) || !value_is_reference(words[reference]))
         return prim_error(c, "the receiver is not a request");
+    prim_copy_begin(c);
     Status status = call_answer(prim_actor(c), c->process, words[process], words[reference],
                                 c->args[1], &culprit);
+    prim_copy_end(c);
     prim_charge_copy(c);
     return status == STATUS_OK ? prim_ok(c, c->args[1]) : prim_copy_failed(c, status);
 }

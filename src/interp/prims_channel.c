@@ -12,10 +12,7 @@
 
 static Channel *self_channel(PrimCall *c) { return channel_of(c->args[0]); }
 
-static PrimStatus no_channel(PrimCall *c)
-{
-    return prim_error(c, "the receiver is not a channel");
-}
+static PrimStatus no_channel(PrimCall *c) { return prim_error(c, "the receiver is not a channel"); }
 
 PrimStatus prim_channel_new(PrimCall *c)
 {
@@ -39,7 +36,9 @@ PrimStatus prim_channel_new(PrimCall *c)
 /* PRIM_OK: *item is a copy of the argument, paid for. */
 static PrimStatus copy_item(PrimCall *c, Value v, Fragment **item)
 {
+    prim_copy_begin(c);
     Status status = channel_item(prim_actor(c), c->heap, v, item, NULL);
+    prim_copy_end(c);
     if (status != STATUS_OK)
         return prim_copy_failed(c, status);
     prim_charge_copy(c);
@@ -62,8 +61,8 @@ PrimStatus prim_channel_send(PrimCall *c)
             return prim_self(c);
     }
     WaitNode node;
-    PrimStatus st = prim_wait_one(c, channel_waitable(ch), WAIT_GIVE, item,
-                                  PROCESS_WAIT_CHANNEL_SEND, &node);
+    PrimStatus st =
+        prim_wait_one(c, channel_waitable(ch), WAIT_GIVE, item, PROCESS_WAIT_CHANNEL_SEND, &node);
     if (st != PRIM_OK)
         return st;
     if (node.outcome == WAIT_DONE)

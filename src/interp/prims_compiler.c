@@ -14,6 +14,7 @@
 #include "file_tree.h"
 #include "interp_int.h"
 #include "loader.h"
+#include "prim_wait.h"
 #include "prims.h"
 
 static VmLocal *local_of(PrimCall *c)
@@ -453,24 +454,42 @@ static PrimStatus finish_write(PrimCall *c, Status status, Value answer)
         return prim_error(c, "the value holds something that cannot leave its process");
     }
     prim_charge(c, local_of(c)->actor.copied_words / 8);
-    return status == STATUS_OK ? prim_ok(c, answer) : prim_status(c, status, 0);
+    return status == STATUS_OK ? prim_ok(c, answer) : prim_copy_failed(c, status);
+}
+
+static PrimStatus write(PrimCall *c, Cell *cell, Value v)
+{
+    Value culprit;
+    prim_copy_begin(c);
+    Status status = cell_set(local_of(c), c->heap, cell, v, &culprit);
+    prim_copy_end(c);
+    return finish_write(c, status, v);
 }
 
 PrimStatus prim_compiler_set_global(PrimCall *c)
 {
-    Value culprit;
     PrimStatus st = PRIM_OK;
     Cell *cell = global_to_write(c, &st);
-    return !cell ? st
-                 : finish_write(c, cell_set(local_of(c), c->heap, cell, c->args[2], &culprit),
-                                c->args[2]);
+    return cell ? write(c, cell, c->args[2]) : st;
+}
+
+/* Goes on with a SETGLOBAL whose value takes long to copy: which one says the sender's frame, so
+ * that nobody can ask for more than the instruction may. */
+PrimStatus prim_process_assign(PrimCall *c)
+{
+    const Process *p = c->process;
+    Instr ins = atom_load_rlx(&p->pc[-1]); /* relaxed: this instruction never changes */
+    return instr_op(ins) == OP_SETGLOBAL ? write(c, p->code->globals[instr_d(ins)], c->args[1])
+                                         : prim_error(c, "only assignments use this");
 }
 
 /* Puts args[3] into the cell if it holds args[2], the very value: whether it did. */
 static PrimStatus replace(PrimCall *c, Cell *cell)
 {
     Value culprit;
+    prim_copy_begin(c);
     Status status = cell_replace(local_of(c), c->heap, cell, c->args[2], c->args[3], &culprit);
+    prim_copy_end(c);
     bool late = status == STATUS_BUSY;
     return finish_write(c, late ? STATUS_OK : status, value_bool(!late));
 }

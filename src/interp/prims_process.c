@@ -12,11 +12,6 @@
 #include "prims.h"
 #include "vm.h"
 
-/* Copies of more words than this are made elsewhere: half as many as a collection may look at,
- * because what has been copied by then is copied again. */
-static void copy_begin(PrimCall *c) { c->cx->copy_words = c->cx->env->long_words / 2; }
-static void copy_end(PrimCall *c) { c->cx->copy_words = 0; }
-
 /* ---- forking -------------------------------------------------------------------------------- */
 
 static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, Domain *domain,
@@ -30,21 +25,10 @@ static PrimStatus fork_block(PrimCall *c, unsigned argc, Value arg, Domain *doma
         return prim_error(c, "the block needs more arguments");
     if (priority < TASK_PRIO_HIGH || priority > TASK_PRIO_LOW)
         return prim_error(c, "priority must be #high, #normal or #low");
-    Status status;
-    if (c->dirty_done) {
-        ForkCopy copy;
-        status = away_take_fork(c, &copy);
-        if (status == STATUS_OK)
-            status = interp_fork_copied(prim_local(c), c->process, &copy, argc, domain,
-                                        (TaskPrio)priority, &pid);
-        return status == STATUS_OK ? prim_ok(c, pid) : prim_copy_failed(c, status);
-    }
-    copy_begin(c);
-    status = interp_fork(prim_local(c), c->process, block, argc, arg, domain, (TaskPrio)priority,
-                         &pid);
-    copy_end(c);
-    if (status == STATUS_COPY_LONG)
-        return away_copy_fork(c, block, argc, arg);
+    prim_copy_begin(c);
+    Status status =
+        interp_fork(prim_local(c), c->process, block, argc, arg, domain, (TaskPrio)priority, &pid);
+    prim_copy_end(c);
     if (status != STATUS_OK)
         return prim_copy_failed(c, status);
     prim_charge_copy(c);
@@ -92,9 +76,10 @@ PrimStatus prim_block_fork_bound(PrimCall *c)
     Object *both = prim_new_slots(c, CLASS_ARRAY, 2, &st);
     if (!both)
         return st;
-    Status status =
-        interp_fork_bound(prim_local(c), c->process, block, argc, c->args[1],
-                          (unsigned)value_as_int(bonds), c->args[3], &pid, &reference);
+    prim_copy_begin(c);
+    Status status = interp_fork_bound(prim_local(c), c->process, block, argc, c->args[1],
+                                      (unsigned)value_as_int(bonds), c->args[3], &pid, &reference);
+    prim_copy_end(c);
     if (status != STATUS_OK)
         return prim_copy_failed(c, status);
     prim_charge_copy(c);
@@ -125,8 +110,8 @@ PrimStatus prim_block_fork_narrow(PrimCall *c)
         symbols[i] = value_as_symbol(name);
     }
     Domain *domain;
-    Status status = domain_narrow(c->vm, c->process->domain, symbols, n,
-                                  (uint32_t)value_as_int(mask), &domain);
+    Status status =
+        domain_narrow(c->vm, c->process->domain, symbols, n, (uint32_t)value_as_int(mask), &domain);
     if (status == STATUS_LIMIT)
         return prim_error(c, "too many different restrictions");
     if (status != STATUS_OK)
@@ -230,22 +215,6 @@ PrimStatus prim_process_set_bindings(PrimCall *c)
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-/* The end of a send whose copy was made elsewhere. */
-static PrimStatus send_copied(PrimCall *c, Value selector)
-{
-    Fragment *f;
-    Value culprit;
-    Status status = away_take_message(c, &f, &culprit);
-    if (status != STATUS_OK)
-        return prim_copy_failed(c, status);
-    if (!process_is_alive(prim_actor(c)->node, c->args[0])) {
-        away_free_fragment(c->vm, f);
-        return prim_ok(c, VALUE_FALSE);
-    }
-    status = process_send_fragment(prim_actor(c), c->process->pid, c->args[0], selector, f);
-    return prim_ok(c, value_bool(status == STATUS_OK));
-}
-
 /* A place in a bounded mailbox (NULL: it has ended), waited for if need be. PRIM_OK with *sent
  * false: the answer is there already. */
 static PrimStatus take_place(PrimCall *c, MailBound *bound, bool *sent)
@@ -255,8 +224,7 @@ static PrimStatus take_place(PrimCall *c, MailBound *bound, bool *sent)
     for (;;) {
         if (!c->resume->a) {
             bool own = c->args[0] == c->process->pid;
-            MailVerdict verdict =
-                bound ? mail_enter(prim_actor(c), bound, !own) : MAIL_REFUSED;
+            MailVerdict verdict = bound ? mail_enter(prim_actor(c), bound, !own) : MAIL_REFUSED;
             *sent = verdict == MAIL_ENTERED;
             if (verdict == MAIL_DROPPED)
                 return prim_ok(c, VALUE_TRUE);
@@ -279,8 +247,6 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
 {
     if (!value_is_pid(c->args[0]))
         return prim_error(c, "the receiver is not a process");
-    if (c->dirty_done)
-        return send_copied(c, selector);
     Value culprit = VALUE_NIL;
     Process *receiver = process_of_pid(prim_actor(c)->node, c->args[0]);
     MailBound *bound = receiver ? mail_bound(receiver) : NULL;
@@ -290,14 +256,14 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
         PrimStatus st = take_place(c, bound, &sent);
         if (st != PRIM_OK || !sent)
             return st;
+        prim_copy_begin(c);
         status = process_send_entered(prim_actor(c), c->process, c->args[0], selector, payload,
                                       &culprit);
+        prim_copy_end(c);
     } else {
-        copy_begin(c);
+        prim_copy_begin(c);
         status = process_send(prim_actor(c), c->process, c->args[0], selector, payload, &culprit);
-        copy_end(c);
-        if (status == STATUS_COPY_LONG)
-            return away_copy_message(c, payload);
+        prim_copy_end(c);
     }
     prim_charge_copy(c);
     if (status == STATUS_OK || status == STATUS_NO_PROCESS || status == STATUS_LIMIT)
@@ -515,7 +481,9 @@ static PrimStatus send_exit(PrimCall *c, Value reason, bool kill)
      * handler holds it up, or our own exit was already on its way. */
     if (c->resume->a)
         return prim_finish(c, c->args[0]);
+    prim_copy_begin(c);
     Status status = process_send_exit(prim_actor(c), c->process, c->args[0], reason, kill);
+    prim_copy_end(c);
     if (status != STATUS_OK && status != STATUS_NO_PROCESS)
         return prim_copy_failed(c, status);
     prim_charge(c, 2);

@@ -76,7 +76,9 @@ PrimStatus prim_promise_settle(PrimCall *c)
     Fragment *f = NULL;
     if (value_is_ptr(v)) {
         Value culprit;
+        prim_copy_begin(c);
         Status status = fragment_copy_out(c->heap, c->cx, v, 0, &f, &culprit);
+        prim_copy_end(c);
         if (status != STATUS_OK)
             return prim_copy_failed(c, status);
         prim_charge(c, f->words / 16 + 1);

@@ -285,7 +285,9 @@ PrimStatus prim_wait_group_wrap(PrimCall *c)
         return prim_type_error(c, 1, "Block");
     if (((const Code *)closure_code(obj_of(block)))->nargs > 0)
         return prim_error(c, "the block needs more arguments");
+    prim_copy_begin(c);
     Status status = wrap(c, g, block, &pid);
+    prim_copy_end(c);
     if (status != STATUS_OK)
         return prim_copy_failed(c, status);
     prim_charge_copy(c);

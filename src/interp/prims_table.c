@@ -235,8 +235,9 @@ static PrimStatus put(PrimCall *c, RowPutMode mode, uint64_t version, bool *done
         return st;
     ActorCtx *cx = prim_actor(c);
     cx->copied_words = 0;
-    Status status =
-        rowtable_put(cx, t, c->heap, key, c->args[2], mode, version, done, &culprit);
+    prim_copy_begin(c);
+    Status status = rowtable_put(cx, t, c->heap, key, c->args[2], mode, version, done, &culprit);
+    prim_copy_end(c);
     prim_charge_copy(c);
     return status == STATUS_OK ? PRIM_OK : failed(c, status);
 }
@@ -269,8 +270,8 @@ PrimStatus prim_table_increment(PrimCall *c)
         return st;
     if (rowtable_kind(t) == ROWS_BAG)
         return prim_error(c, "a bag has no counters");
-    Status status = rowtable_increment(prim_actor(c), t, c->heap, key,
-                                       value_as_int(c->args[2]), &sum);
+    Status status =
+        rowtable_increment(prim_actor(c), t, c->heap, key, value_as_int(c->args[2]), &sum);
     if (status == STATUS_BAD_ARGUMENT)
         return prim_error(c, "the value is not a SmallInteger");
     if (status == STATUS_OUT_OF_RANGE)
@@ -417,8 +418,7 @@ PrimStatus prim_table_ordered(PrimCall *c)
         return prim_error(c, "the table is not ordered");
     if (which != ROWS_FIRST && which != ROWS_LAST && !key_arg(c, t, 2, &key, &st))
         return st;
-    uint32_t n =
-        rowtable_ordered(t, (RowsWhich)which, key, items, ROWS_PIECE, ROWS_PIECE_WORDS);
+    uint32_t n = rowtable_ordered(t, (RowsWhich)which, key, items, ROWS_PIECE, ROWS_PIECE_WORDS);
     st = items_array(c, items, n, 0, &array);
     return st == PRIM_OK ? prim_finish(c, value_ptr(array)) : st;
 }
@@ -499,8 +499,7 @@ PrimStatus prim_table_heir(PrimCall *c)
         return prim_type_error(c, 1, "Process");
     if (!value_is_symbol(c->args[2]))
         return prim_type_error(c, 2, "Symbol");
-    return answer_done(
-        c, rowtable_set_heir(prim_actor(c), c->process, t, c->args[1], c->args[2]));
+    return answer_done(c, rowtable_set_heir(prim_actor(c), c->process, t, c->args[1], c->args[2]));
 }
 
 PrimStatus prim_table_give(PrimCall *c)
@@ -512,8 +511,7 @@ PrimStatus prim_table_give(PrimCall *c)
         return prim_type_error(c, 1, "Process");
     if (!value_is_symbol(c->args[2]))
         return prim_type_error(c, 2, "Symbol");
-    return answer_done(c,
-                       rowtable_give(prim_actor(c), c->process, t, c->args[1], c->args[2]));
+    return answer_done(c, rowtable_give(prim_actor(c), c->process, t, c->args[1], c->args[2]));
 }
 
 PrimStatus prim_table_delete(PrimCall *c)

@@ -17,7 +17,9 @@ static PrimStatus start(PrimCall *c, Value selector, Value message, unsigned ms,
         return prim_error(c, "the time must be positive");
     spec.period_ns = repeat ? spec.delay_ns : 0;
     Value timer, culprit;
+    prim_copy_begin(c);
     Status status = alarm_start(prim_actor(c), c->process, &spec, &timer, &culprit);
+    prim_copy_end(c);
     if (status == STATUS_LIMIT)
         return prim_error(c, "too many timers");
     if (status != STATUS_OK)

@@ -41,6 +41,7 @@ void interp_roots(void *process, HeapVisit visit, void *arg)
         height = above - w.window;
     }
     process_visit_roots(p, visit, arg);
+    away_copy_roots(p, visit, arg);
 }
 
 /* ---- collection --------------------------------------------------------------------------- */
@@ -294,9 +295,7 @@ void interp_raise(VmLocal *l, Value *nb, const Code *primitive)
     }
     case PRIM_ERR_FROZEN: raise_window(nb, PRIM_ERR_FROZEN, nb[0], VALUE_NIL, selector); return;
     case PRIM_ERR_ZERO_DIVIDE:
-    case PRIM_ERR_SYMBOLS:
-        raise_window(nb, c->error.kind, VALUE_NIL, VALUE_NIL, selector);
-        return;
+    case PRIM_ERR_SYMBOLS: raise_window(nb, c->error.kind, VALUE_NIL, VALUE_NIL, selector); return;
     case PRIM_ERR_TEXT:
     case PRIM_ERR_MEMORY:
     case PRIM_ERR_AUTHORITY:

@@ -32,7 +32,8 @@ static const Program programs[] = {
      "p exitReason. [a size] fork wait + ([:x | (x at: 1) size] forkWith: (Array with: a)) wait",
      "1800", AWAY_COPY},
     {"| p me | me := Process current.\n"
-     "p := [(1 to: 900) asArray] fork. p wait size + p wait size", "1800", AWAY_END},
+     "p := [(1 to: 900) asArray] fork. p wait size + p wait size",
+     "1800", AWAY_END},
     {"| dead | dead := [nil] fork. dead wait. dead send: (Array new: 900)", "false", AWAY_KINDS},
     {"| p | p := [Process receive] fork. p kill. p wait. p send: (Array new: 900). 3", "3",
      AWAY_KINDS},
@@ -46,15 +47,63 @@ static const Program programs[] = {
     {"[Process current send: (Array with: (WeakReference on: 'x' copy) with: (Array new: 900))]\n"
      "  on: Error do: [:e | #refused]",
      "refused", AWAY_KINDS},
+    {"| c p | c := Channel new. p := [(c receive at: 900) + (c receive at: 900)] fork.\n"
+     "c send: (Array new: 900 withAll: 4).\n"
+     "Channel select: {c onSend: (Array new: 900 withAll: 5) do: [nil]}. p wait",
+     "9", AWAY_COPY},
+    {"| c p | c := Channel new. p := [Channel select: {c onReceive: [:x | x size]}] fork.\n"
+     "Channel select: {c onSend: (Array new: 900) do: [#first].\n"
+     "  c onSend: (Array new: 900) do: [#first]. c onSend: (Array new: 900) do: [#first]}. p wait",
+     "900", AWAY_COPY},
+    {"| p | p := Promise new. [p resolve: (Array new: 900 withAll: 3)] fork. (p wait at: 900) * 2",
+     "6", AWAY_COPY},
+    {"Compiler setGlobal: #PausesBig to: (Array new: 900 withAll: 8).\n"
+     "Compiler updateGlobal: #PausesBig with: [:old | (Array with: 1 with: old copy)].\n"
+     "((Compiler getGlobal: #PausesBig) at: 2) at: 900",
+     "8", AWAY_COPY},
+    {"Array with: (Keeper keep: (Array new: 900 withAll: 2)) with: (Keeper kept at: 7)", "(900 2)",
+     AWAY_COPY},
+    {"[Process _assign: 3] on: Error do: [:e | #refused]", "refused", AWAY_KINDS},
+    {"| a p | a := Array new: 900 withAll: 5. Process current trapExit: true.\n"
+     "p := [a size] forkLink. p wait + p exitReason size",
+     "906", AWAY_COPY},
+    {"| p | p := [| r | r := Process receive. r reply: (r payload collect: [:x | x + 1])] fork.\n"
+     "(p call: #plus with: (Array new: 900 withAll: 1) timeout: 60000) at: 900",
+     "2", AWAY_COPY},
+    {"Process current sendAfter: 1 message: (Array new: 900 withAll: 6). Process receive payload "
+     "at: 900",
+     "6", AWAY_COPY},
+    {"| a | a := Atom on: 0. a value: (Array new: 900 withAll: 7).\n"
+     "a swap: [:x | x collect: [:y | y + 1]]. a value at: 900",
+     "8", AWAY_COPY},
+    {"| t k | t := Table new. k := #key. t at: k put: (Array new: 900 withAll: 9).\n"
+     "t at: k put: (Array new: 900 withAll: 10). Array with: t size with: ((t at: k) at: 900)",
+     "(1 10)", AWAY_COPY},
+    {"| p | p := [Process receive] fork. p exit: (Array new: 900 withAll: 2). p wait.\n"
+     "p exitReason at: 900",
+     "2", AWAY_COPY},
+    {"| p | p := [Process mailboxLimit: 1 policy: #suspendSender. Process sleep: 5.\n"
+     "  (1 to: 6) inject: 0 into: [:s :i | s + (Process receive payload at: 900)]] fork.\n"
+     "1 to: 6 do: [:i | p send: (Array new: 900 withAll: i)]. p wait",
+     "21", AWAY_COPY},
 };
 #define NPROGRAMS (sizeof programs / sizeof *programs)
+
+static void open(VmKit *k, const VmKitOptions *options)
+{
+    vmkit_open(k, options);
+    vmkit_load(k, "Keeper subclass: Object\n"
+                  "  classVars: Kept\n"
+                  "  classMethod: keep: x [ Kept := x. ^Kept size ]\n"
+                  "  classMethod: kept [ ^Kept ]\n");
+}
 
 static uint64_t away(const VmKit *k, AwayKind kind) { return k->vm->away_counters.jobs[kind]; }
 
 static void run_all(const VmKitOptions *options)
 {
     VmKit k;
-    vmkit_open(&k, options);
+    open(&k, options);
     for (size_t i = 0; i < NPROGRAMS; i++)
         vmkit_expect(&k, programs[i].source, programs[i].wanted);
     vmkit_stop(&k);
@@ -67,7 +116,7 @@ static void each_program_leaves_by_itself(void **state)
 {
     (void)state;
     VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 2, .long_words = TINY});
+    open(&k, &(VmKitOptions){.simulated = true, .seed = 2, .long_words = TINY});
     for (size_t i = 0; i < NPROGRAMS; i++) {
         uint64_t before = programs[i].kind == AWAY_KINDS ? 0 : away(&k, programs[i].kind);
         vmkit_expect(&k, programs[i].source, programs[i].wanted);
@@ -98,7 +147,7 @@ static void short_work_stays(void **state)
 {
     (void)state;
     VmKit k;
-    vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 3, .long_words = HEAP_LONG_WORDS});
+    open(&k, &(VmKitOptions){.simulated = true, .seed = 3, .long_words = HEAP_LONG_WORDS});
     vmkit_expect(&k,
                  "| p | p := [Process receive payload size] fork. p send: (Array new: 900).\n"
                  "Process collectGarbage. p wait",
@@ -111,8 +160,7 @@ static void short_work_stays(void **state)
 static uint64_t trace_of(uint64_t seed)
 {
     VmKit k;
-    vmkit_open(&k, &(VmKitOptions){
-                       .simulated = true, .seed = seed, .schedulers = 2, .long_words = TINY});
+    open(&k, &(VmKitOptions){.simulated = true, .seed = seed, .schedulers = 2, .long_words = TINY});
     for (size_t i = 0; i < NPROGRAMS; i++)
         vmkit_spawn(&k, programs[i].source);
     vmkit_run(&k);
@@ -225,8 +273,7 @@ static void termination_waits_for_the_end_of_a_copy(void **state)
     run_until_away(&k, job, AWAY_COPY, PROCESS_WAIT_COPY);
     ActorCtx *cx = &k.vm->outside->actor;
     epoch_begin(cx->epoch);
-    assert_ok(
-        process_send_exit(cx, NULL, k.jobs[job].pid, value_symbol(SYM_SHUTDOWN), false));
+    assert_ok(process_send_exit(cx, NULL, k.jobs[job].pid, value_symbol(SYM_SHUTDOWN), false));
     epoch_end(cx->epoch);
     stays_until_done(&k, job, AWAY_COPY, PROCESS_WAIT_COPY);
     (void)vmkit_run_on(&k);
@@ -295,8 +342,7 @@ static void a_node_stops_with_work_away(void **state)
 
 TESTKIT_MAIN(cmocka_unit_test(long_work_leaves_its_scheduler_on_threads),
              cmocka_unit_test(long_work_leaves_its_scheduler_in_the_simulator),
-             cmocka_unit_test(each_program_leaves_by_itself),
-             cmocka_unit_test(short_work_stays),
+             cmocka_unit_test(each_program_leaves_by_itself), cmocka_unit_test(short_work_stays),
              cmocka_unit_test(equal_seeds_give_equal_traces),
              cmocka_unit_test(a_kill_waits_for_the_end_of_a_collection),
              cmocka_unit_test(a_kill_waits_for_the_end_of_a_copy),
