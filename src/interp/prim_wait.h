@@ -77,14 +77,18 @@ static inline PrimStatus prim_copy_failed(PrimCall *c, Status status)
     return prim_status(c, status, 0);
 }
 
-/* A time in milliseconds as nanoseconds; negative ones are 0, endless ones the end of time. False:
- * not a number. */
+/* A time in milliseconds as nanoseconds; negative ones and a NaN are 0, endless ones the end of
+ * time. False: not a number. */
 static inline bool prim_delay_ns(Value ms, uint64_t *ns)
 {
     if (value_is_int(ms)) {
         int64_t n = value_as_int(ms);
         uint64_t most = UINT64_MAX / 1000000;
         *ns = n <= 0 ? 0 : (uint64_t)n > most ? UINT64_MAX : (uint64_t)n * 1000000;
+        return true;
+    }
+    if (value_is_kind(ms, OBJ_BIG_INT)) {
+        *ns = obj_pad(obj_of(ms)) & OBJ_BIGINT_NEGATIVE_PAD ? 0 : UINT64_MAX;
         return true;
     }
     if (!value_is_float(ms))

@@ -477,6 +477,8 @@ static PrimStatus send_exit(PrimCall *c, Value reason, bool kill)
 {
     if (!value_is_pid(c->args[0]))
         return prim_error(c, "the receiver is not a process");
+    if (reason == VALUE_NIL) /* which elsewhere means that nothing is known */
+        return prim_error(c, "nil is no reason");
     /* Called again after the slice that delivered a signal to ourselves: unwound by then, unless a
      * handler holds it up, or our own exit was already on its way. */
     if (c->resume->a)
