@@ -10,7 +10,9 @@
  *                  call, which waits for its reply anyway, the owner itself) goes over the limit
  *     REJECT       the send answers false, a call ends with #mailboxLimit
  *     DROP_NEWEST  the message is dropped, and counted; a call as above
- *     DROP_OLDEST  it goes over the limit; the owner drops its oldest messages when it next looks
+ *     DROP_OLDEST  it goes over the limit; the owner drops its oldest messages when it next looks.
+ *                  Who finds it far over the limit gives up its slice (mail_presses), for else
+ *                  two senders were faster than one owner, and its other signals waited behind
  *     KILL         it goes over the limit; the owner ends with #mailboxLimit when it next looks
  *
  * A watcher is sent #messagesDropped, with the number so far, at the 1st, 2nd, 4th, 8th ... drop.
@@ -52,6 +54,8 @@ typedef enum { MAIL_ENTERED, MAIL_MUST_WAIT, MAIL_REFUSED, MAIL_DROPPED } MailVe
 /* A sender asks for a place. ENTERED: taken (or not needed any more); the message must carry
  * INBOX_RESERVED, or mail_leave be called. Any thread inside an epoch section. */
 MailVerdict mail_enter(ActorCtx *cx, MailBound *b, bool may_wait);
+/* After ENTERED: is the mailbox so far over its limit that the sender should let the owner run? */
+bool mail_presses(MailBound *b);
 /* Gives a place back, or to who waits for one. */
 void mail_leave(ActorCtx *cx, MailBound *b);
 /* Outcome of a wait in place of WAIT_DONE: the policy has changed, ask again. */

@@ -256,6 +256,8 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
         PrimStatus st = take_place(c, bound, &sent);
         if (st != PRIM_OK || !sent)
             return st;
+        if (bound && mail_presses(bound))
+            prim_charge(c, SCHED_REDUCTIONS);
         prim_copy_begin(c);
         status = process_send_entered(prim_actor(c), c->process, c->args[0], selector, payload,
                                       &culprit);

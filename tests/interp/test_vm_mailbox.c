@@ -5,6 +5,8 @@
  * Threads: the VM's own. */
 #include "vmkit.h"
 
+#include "mailbound.h"
+
 /* Nothing here depends on how fast anything runs: every order is forced by a message, an end or a
  * time-out that nothing else can end. */
 static const VmProgram receives[] = {
@@ -320,6 +322,35 @@ static const VmProgram bounds[] = {
         (void)state;                                                                               \
         vmkit_programs_simulated(table, COUNT(table), (uint64_t)TESTKIT_SCALE(10));                \
     }
+/* Senders that are faster than an owner who drops the oldest would else hold up what else comes to
+ * it. Once it is far over its limit, each sends but one message before the owner runs. */
+static void who_floods_lets_the_owner_drop(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        VmKit k;
+        uint64_t most = 0;
+        vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = seed});
+        uint32_t job =
+            vmkit_spawn(&k, "| me ps | me := Process current.\n"
+                            "Process mailboxLimit: 100 policy: #dropOldest.\n"
+                            "ps := (1 to: 12) asArray collect: [:k |\n"
+                            "  [1 to: 5000 do: [:i | me send: i]] fork].\n"
+                            "ps do: [:p | p wait].\n"
+                            "Process current droppedMessages + Process current messageCount");
+        while (!k.jobs[job].ended) {
+            vmkit_steps(&k, 1);
+            const Process *p = process_of_pid(k.vm->actors, k.jobs[job].pid);
+            const MailBound *b = p ? mail_bound(p) : NULL;
+            if (b && b->count > most)
+                most = b->count;
+        }
+        assert_string_equal(vmkit_result(&k, job), "60000");
+        assert_in_range(most, 100, 100 + 1024 + 3 * 12);
+        vmkit_close(&k);
+    }
+}
+
 PROGRAM_TESTS(receives)
 PROGRAM_TESTS(timers)
 PROGRAM_TESTS(calls)
@@ -329,4 +360,5 @@ TESTKIT_MAIN(cmocka_unit_test(receives_run_on_threads),
              cmocka_unit_test(receives_run_in_the_simulator),
              cmocka_unit_test(timers_run_on_threads), cmocka_unit_test(timers_run_in_the_simulator),
              cmocka_unit_test(calls_run_on_threads), cmocka_unit_test(calls_run_in_the_simulator),
-             cmocka_unit_test(bounds_run_on_threads), cmocka_unit_test(bounds_run_in_the_simulator))
+             cmocka_unit_test(bounds_run_on_threads), cmocka_unit_test(bounds_run_in_the_simulator),
+             cmocka_unit_test(who_floods_lets_the_owner_drop))
