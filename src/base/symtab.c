@@ -212,11 +212,21 @@ static Status chunk_ensure(Symtab *table, uint32_t id)
     return STATUS_OK;
 }
 
-static Status symbol_add(Symtab *table, const char *bytes, size_t len, uint32_t hash,
-                         bool reserved, uint32_t *id_out)
+/* Who wants it: texts that a program makes symbols of, its code, the VM. */
+typedef enum { SYM_FOR_TEXT, SYM_FOR_CODE, SYM_FOR_VM } SymUse;
+
+static Status symbol_add(Symtab *table, const char *bytes, size_t len, uint32_t hash, SymUse use,
+                         uint32_t *id_out)
 {
-    uint32_t count_max = table->count_max + (reserved ? SYMTAB_RESERVE_COUNT : 0);
-    size_t bytes_max = table->bytes_max + (reserved ? SYMTAB_RESERVE_BYTES : 0);
+    uint32_t count_max = table->count_max;
+    size_t bytes_max = table->bytes_max;
+    if (use == SYM_FOR_TEXT) {
+        count_max -= count_max / SYMTAB_CODE_SHARE;
+        bytes_max -= bytes_max / SYMTAB_CODE_SHARE;
+    } else if (use == SYM_FOR_VM) {
+        count_max += SYMTAB_RESERVE_COUNT;
+        bytes_max += SYMTAB_RESERVE_BYTES;
+    }
     if (table->count >= count_max || table->bytes > bytes_max || len > bytes_max - table->bytes)
         return STATUS_SYMBOL_LIMIT;
     uint32_t id = table->count + 1;
@@ -243,7 +253,7 @@ static Status symbol_add(Symtab *table, const char *bytes, size_t len, uint32_t 
     return STATUS_OK;
 }
 
-static Status intern(Symtab *table, const char *bytes, size_t len, bool reserved, uint32_t *id)
+static Status intern(Symtab *table, const char *bytes, size_t len, SymUse use, uint32_t *id)
 {
     *id = 0;
     if (len > SYMTAB_NAME_MAX)
@@ -261,19 +271,24 @@ static Status intern(Symtab *table, const char *bytes, size_t len, bool reserved
     /* Somebody may have added it since. */
     *id = table_find(table, table->table, bytes, len, hash);
     if (*id == 0)
-        status = symbol_add(table, bytes, len, hash, reserved, id);
+        status = symbol_add(table, bytes, len, hash, use, id);
     lock_release(&table->lock);
     return status;
 }
 
 Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id)
 {
-    return intern(table, bytes, len, false, id);
+    return intern(table, bytes, len, SYM_FOR_CODE, id);
+}
+
+Status symtab_intern_text(Symtab *table, const char *bytes, size_t len, uint32_t *id)
+{
+    return intern(table, bytes, len, SYM_FOR_TEXT, id);
 }
 
 Status symtab_intern_reserved(Symtab *table, const char *bytes, size_t len, uint32_t *id)
 {
-    return intern(table, bytes, len, true, id);
+    return intern(table, bytes, len, SYM_FOR_VM, id);
 }
 
 /* --- reading by id --------------------------------------------------------------------------- */

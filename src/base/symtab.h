@@ -16,6 +16,7 @@ typedef struct Symtab Symtab;
 #define SYMTAB_BYTES_DEFAULT ((size_t)64 << 20)
 #define SYMTAB_RESERVE_COUNT 4096u
 #define SYMTAB_RESERVE_BYTES ((size_t)256 << 10)
+#define SYMTAB_CODE_SHARE 8u
 #define SYMTAB_NAME_MAX ((size_t)65535) /* bytes of one symbol */
 
 typedef struct SymtabName {
@@ -32,6 +33,10 @@ void symtab_destroy(Symtab *table);
 /* Finds or adds. Fails with STATUS_SYMBOL_LIMIT, STATUS_TOO_BIG (name too long) or
  * STATUS_NO_MEMORY. Takes the writer lock only for a new name. */
 MUST_CHECK Status symtab_intern(Symtab *table, const char *bytes, size_t len, uint32_t *id);
+
+/* The same for texts that a program makes symbols of, which leave one in SYMTAB_CODE_SHARE of both
+ * limits to code: a program that floods the table does not keep others from compiling. */
+MUST_CHECK Status symtab_intern_text(Symtab *table, const char *bytes, size_t len, uint32_t *id);
 
 /* The same for the few texts of the VM's own, such as those of error messages: up to
  * SYMTAB_RESERVE_COUNT symbols and SYMTAB_RESERVE_BYTES beyond the limits, so that a table that

@@ -169,5 +169,7 @@ PrimStatus prim_answer_int64(PrimCall *c, int64_t i);
 bool prim_text(PrimCall *c, Value v, StrView *out);
 /* Interned symbol for text; PRIM_ERROR (SymbolLimit) when the table is full. */
 PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id);
+/* The same for a name of code that has been compiled (symtab_intern). */
+PrimStatus prim_intern_name(PrimCall *c, const void *bytes, size_t len, uint32_t *id);
 
 #endif

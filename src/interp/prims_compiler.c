@@ -378,7 +378,7 @@ PrimStatus prim_compiled_binding_names(PrimCall *c)
         return st;
     }
     for (unsigned i = 0; i < code->nargs; i++) {
-        st = prim_intern(c, code->bindings[i].data, code->bindings[i].len, &symbol);
+        st = prim_intern_name(c, code->bindings[i].data, code->bindings[i].len, &symbol);
         if (st != PRIM_OK) {
             return st;
         }

@@ -426,15 +426,25 @@ bool prim_text(PrimCall *c, Value v, StrView *out)
     return true;
 }
 
-PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id)
+static PrimStatus interned(PrimCall *c, size_t len, Status status)
 {
     prim_charge(c, len / 32); /* hashing goes byte by byte */
-    switch (symtab_intern(c->vm->symtab, bytes, len, id)) {
+    switch (status) {
     case STATUS_OK: return PRIM_OK;
     case STATUS_TOO_BIG: return prim_error(c, "the text is too long for a symbol");
     case STATUS_SYMBOL_LIMIT: return prim_symbol_limit(c);
     default: c->error.kind = PRIM_ERR_MEMORY; return PRIM_ERROR;
     }
+}
+
+PrimStatus prim_intern(PrimCall *c, const void *bytes, size_t len, uint32_t *id)
+{
+    return interned(c, len, symtab_intern_text(c->vm->symtab, bytes, len, id));
+}
+
+PrimStatus prim_intern_name(PrimCall *c, const void *bytes, size_t len, uint32_t *id)
+{
+    return interned(c, len, symtab_intern(c->vm->symtab, bytes, len, id));
 }
 
 bool prim_new_string(PrimCall *c, const void *bytes, size_t len, Value *out, PrimStatus *st)

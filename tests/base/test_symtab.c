@@ -101,6 +101,19 @@ static void limits_hold_and_nothing_changes_beyond(void **state)
     assert_status(symtab_intern(table, "d", 1, &id), STATUS_SYMBOL_LIMIT);
     assert_int_equal(intern(table, "own7"), 11);
     symtab_destroy(table);
+    /* texts leave an eighth to code */
+    assert_ok(symtab_create(&env, 16, 0, &table));
+    for (uint32_t i = 0; i < 14; i++) {
+        char name[16];
+        int n = snprintf(name, sizeof name, "text%u", i);
+        assert_ok(symtab_intern_text(table, name, (size_t)n, &id));
+    }
+    assert_status(symtab_intern_text(table, "d", 1, &id), STATUS_SYMBOL_LIMIT);
+    intern(table, "d");
+    assert_ok(symtab_intern_text(table, "d", 1, &id));
+    intern(table, "e");
+    assert_status(symtab_intern(table, "f", 1, &id), STATUS_SYMBOL_LIMIT);
+    symtab_destroy(table);
     assert_ok(symtab_create(&env, 0, 10, &table));
     intern(table, "12345");
     assert_status(symtab_intern(table, "123456", 6, &id), STATUS_SYMBOL_LIMIT);

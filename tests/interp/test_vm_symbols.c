@@ -46,6 +46,12 @@ static void source_with_new_symbols_is_an_exception(void **state)
     (void)state;
     VmKit k;
     open_full(&k, LIMIT);
+    /* what texts leave to code is used up as well */
+    vmkit_expect(&k,
+                 "Full nameOf: [1 to: 100000000 by: 100 do: [:i | | s | s := ''.\n"
+                 "  i to: i + 99 do: [:n | s := s , ' #code' , n printString].\n"
+                 "  Compiler evaluate: '#(' , s , ')']]",
+                 "SymbolLimit");
     vmkit_expect(&k, "Full nameOf: [Compiler evaluate: '#neverSeenBefore']", "SymbolLimit");
     vmkit_expect(&k, "Full nameOf: [Compiler evaluate: '3 neverSeenSelector']", "SymbolLimit");
     vmkit_expect(&k, "Full nameOf: [Compiler evaluate: 'neverSeenName := 3']", "SymbolLimit");
@@ -53,6 +59,23 @@ static void source_with_new_symbols_is_an_exception(void **state)
                  "SymbolLimit");
     vmkit_expect(&k, "Full nameOf: [Compiler evaluate: '#(#size #(#neverSeenBefore))']",
                  "SymbolLimit");
+    vmkit_close(&k);
+}
+
+static void code_goes_on_being_compiled_in_a_flood_of_texts(void **state)
+{
+    (void)state;
+    VmKit k;
+    open_full(&k, LIMIT);
+    vmkit_expect(&k, "Full nameOf: ['a brand new one' asSymbol]", "SymbolLimit");
+    vmkit_expect(&k, "Compiler evaluate: '#neverSeenBefore size'", "15");
+    vmkit_expect(&k, "(Compiler evaluate: 'neverSeenName := 3. neverSeenName + 4')", "7");
+    vmkit_expect(&k,
+                 "Full compileAndInstall: 'method: neverSeenMethod: neverSeenName [\n"
+                 "  ^neverSeenName * 2 ]'. Compiler evaluate: 'Full new neverSeenMethod: 4'",
+                 "8");
+    vmkit_load(&k, "NeverSeenClass subclass: Object\n  method: neverSeenEither [ ^5 ]\n");
+    vmkit_expect(&k, "NeverSeenClass new neverSeenEither", "5");
     vmkit_close(&k);
 }
 
@@ -89,5 +112,6 @@ static void the_limit_of_every_node_holds(void **state)
 
 TESTKIT_MAIN(cmocka_unit_test(one_more_symbol_is_an_exception),
              cmocka_unit_test(source_with_new_symbols_is_an_exception),
+             cmocka_unit_test(code_goes_on_being_compiled_in_a_flood_of_texts),
              cmocka_unit_test(symbols_that_are_there_go_on_working),
              cmocka_unit_test(the_limit_of_every_node_holds))
