@@ -28,6 +28,8 @@ static void held_release(HeapEnv *henv, Held *held)
     env_free(henv->env, held, sizeof *held);
 }
 
+static void held_drop(HeapCtx *cx, void *held) { held_release(cx->env, held); }
+
 Status holder_read(ActorCtx *cx, Holder *holder, Value *v, Fragment **copy, uint64_t *version)
 {
     *copy = NULL;
@@ -41,6 +43,11 @@ Status holder_read(ActorCtx *cx, Holder *holder, Value *v, Fragment **copy, uint
     if (!held)
         return STATUS_OK;
     Status status = fragment_duplicate(held->fragment, &cx->heap, copy);
+    if (status == STATUS_COPY_LONG) { /* what is replaced meanwhile stays for it */
+        cx->heap.wish.keep = held;
+        cx->heap.wish.drop = held_drop;
+        return status;
+    }
     held_release(cx->heap.env, held);
     if (status == STATUS_OK)
         *v = (*copy)->root;

@@ -137,12 +137,22 @@ typedef struct HeapCounters {
 } HeapCounters;
 
 /* A copy between heaps: what it is to be. */
-typedef enum CopyKind { COPY_NOTHING, COPY_FRAGMENT, COPY_REGION, COPY_HEAP } CopyKind;
+typedef enum CopyKind {
+    COPY_NOTHING,
+    COPY_FRAGMENT,
+    COPY_REGION,
+    COPY_HEAP,
+    COPY_DUPLICATE, /* of a fragment */
+} CopyKind;
 typedef struct CopyWish {
-    Value root;
+    Value root;    /* of a duplicate: the fragment's address */
     Value arg;     /* of a heap: goes along with the root; else nil */
     uint8_t kind;  /* a CopyKind */
     uint8_t extra; /* of a fragment: words in front; of a heap: number of arguments */
+    /* Of a duplicate, from whoever looked at the fragment: keeps it where it is until drop. NULL:
+     * the process does. */
+    void *keep;
+    void (*drop)(struct HeapCtx *cx, void *keep);
 } CopyWish;
 
 /* A copy that was too long for a scheduler, made elsewhere: the next call for the same wish takes
@@ -325,11 +335,13 @@ uint32_t heap_identity_hash(Heap *heap, Object *o);
  * Cost: (*out)->words, at about 1 reduction per 16. */
 Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,
                          Value *culprit) MUST_CHECK;
-/* Makes the fragment or region of made->wish, whatever its length; the outcome is in *made. */
+/* Makes the fragment, region or duplicate of made->wish, whatever its length; the outcome is in
+ * *made. */
 void heap_copy_make(Heap *source, HeapCtx *cx, CopyMade *made);
 /* Was this made already? Then the caller takes it. */
 bool heap_copy_is_made(const HeapCtx *cx, CopyKind kind, Value root, unsigned extra);
-/* A second fragment with the same contents: block copy and relocation. Not of an adopted one. */
+/* A second fragment with the same contents: block copy and relocation. Not of an adopted one.
+ * STATUS_COPY_LONG as above: the caller, which keeps f in place, says in cx->wish how. */
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
 /* Small fragments without handles and holds are better copied into the block than kept until the
  * next collection: a process that only receives would spread over as many pool blocks as

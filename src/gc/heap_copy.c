@@ -383,11 +383,15 @@ void heap_copy_make(Heap *source, HeapCtx *cx, CopyMade *made)
     Value frozen;
     made->fragment = NULL;
     made->region = NULL;
-    made->status =
-        wish->kind == COPY_FRAGMENT
-            ? fragment_copy_out(source, cx, wish->root, wish->extra, &made->fragment,
-                                &made->culprit)
-            : frozen_copy(source, cx, wish->root, &frozen, &made->region, &made->culprit);
+    if (wish->kind == COPY_REGION)
+        made->status =
+            frozen_copy(source, cx, wish->root, &frozen, &made->region, &made->culprit);
+    else if (wish->kind == COPY_FRAGMENT)
+        made->status = fragment_copy_out(source, cx, wish->root, wish->extra, &made->fragment,
+                                         &made->culprit);
+    else
+        made->status = fragment_duplicate((const Fragment *)(uintptr_t)wish->root, cx,
+                                          &made->fragment);
 }
 
 /* ---- fragments ---------------------------------------------------------------------------- */
@@ -466,6 +470,13 @@ Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
     RegionHold *holds;
     CopyBuffer buffer;
     size_t used = f->words - f->extra;
+    Value self = (Value)(uintptr_t)f;
+    if (__builtin_expect(cx->made != NULL, 0) && heap_copy_is_made(cx, COPY_DUPLICATE, self, 0)) {
+        *out = cx->made->fragment;
+        return made_take(cx, NULL);
+    }
+    if (cx->copy_words && used > cx->copy_words)
+        return copy_failed(cx, STATUS_COPY_LONG, COPY_DUPLICATE, self, 0);
     STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + f->extra, used));
     Status status = holds_duplicate(cx->env->env, f->holds, &holds);
     if (status != STATUS_OK) {

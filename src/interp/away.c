@@ -196,12 +196,11 @@ static void copy_run(void *state)
         words = made->status == STATUS_OK ? a->actor.copied_words : 0;
     } else {
         heap_copy_make(&copy->from->heap, &a->actor.heap, made);
-        if (made->fragment) {
+        if (made->wish.kind == COPY_FRAGMENT && made->fragment)
             process_detach(made->fragment);
-            words = made->fragment->words;
-        } else if (made->region) {
-            words = region_bytes(made->region) / sizeof(Value);
-        }
+        words = made->fragment ? made->fragment->words
+                : made->region ? region_bytes(made->region) / sizeof(Value)
+                               : 0;
     }
     away_put(copy->vm, a);
     away_count(copy->vm, AWAY_COPY, words);
@@ -216,24 +215,26 @@ void away_drop_copy(Process *p)
     if (!copy)
         return;
     Vm *vm = copy->vm;
+    bool unused = copy->made.status == STATUS_OK && copy->made.wish.kind != COPY_NOTHING;
+    HeapCtx *cx = &vm->outside->actor.heap;
     p->ext->copied = NULL;
-    if (copy->made.status == STATUS_OK && copy->made.wish.kind != COPY_NOTHING) {
-        if (copy->made.fragment)
-            away_free_fragment(vm, copy->made.fragment);
-        lock_acquire(&vm->outside_lock);
-        if (copy->made.region)
-            region_release(&vm->outside->actor.heap, vm->outside->actor.epoch, copy->made.region);
-        if (copy->fork.heap.lo)
-            heap_destroy(&copy->fork.heap, &vm->outside->actor.heap);
-        lock_release(&vm->outside_lock);
-    }
+    if (unused && copy->made.fragment)
+        away_free_fragment(vm, copy->made.fragment);
+    lock_acquire(&vm->outside_lock);
+    if (unused && copy->made.region)
+        region_release(cx, vm->outside->actor.epoch, copy->made.region);
+    if (unused && copy->fork.heap.lo)
+        heap_destroy(&copy->fork.heap, cx);
+    if (copy->made.wish.keep)
+        copy->made.wish.drop(cx, copy->made.wish.keep);
+    lock_release(&vm->outside_lock);
     env_free(vm->env, copy, sizeof *copy);
 }
 
 void away_copy_roots(Process *p, HeapVisit visit, void *arg)
 {
     AwayCopy *copy = copy_of(p);
-    if (!copy || copy->made.wish.kind == COPY_NOTHING)
+    if (!copy || copy->made.wish.kind == COPY_NOTHING || copy->made.wish.kind == COPY_DUPLICATE)
         return;
     visit(arg, &copy->made.wish.root, 1);
     visit(arg, &copy->made.wish.arg, 1);
@@ -249,6 +250,9 @@ PrimStatus away_copy(PrimCall *c)
     ProcessExt *ext;
     AwayCopy *copy = env_calloc(l->vm->env, sizeof *copy);
     if (!copy || process_ext(&l->actor, p, &ext) != STATUS_OK) {
+        CopyWish *wish = &l->actor.heap.wish;
+        if (wish->keep)
+            wish->drop(&l->actor.heap, wish->keep);
         env_free(l->vm->env, copy, sizeof *copy);
         return prim_status(c, STATUS_NO_MEMORY, 0);
     }

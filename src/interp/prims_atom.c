@@ -31,9 +31,11 @@ static PrimStatus read_value(PrimCall *c, Value *v, uint64_t *version)
     if (!holder)
         return not_an_atom(c);
     Fragment *copy;
+    prim_copy_begin(c);
     Status status = holder_read(prim_actor(c), holder, v, &copy, version);
+    prim_copy_end(c);
     if (status != STATUS_OK)
-        return prim_status(c, status, 0);
+        return prim_copy_failed(c, status);
     if (copy) {
         prim_charge(c, copy->words / 32 + 1);
         *v = heap_adopt(c->heap, copy);

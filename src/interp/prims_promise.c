@@ -123,9 +123,11 @@ PrimStatus prim_promise_value(PrimCall *c)
         return prim_ok(c, VALUE_NIL);
     Value v;
     Fragment *copy;
+    prim_copy_begin(c); /* its value stays while this process has the promise */
     Status status = promise_value(prim_actor(c), promise, &v, &copy);
+    prim_copy_end(c);
     if (status != STATUS_OK)
-        return prim_status(c, status, 0);
+        return prim_copy_failed(c, status);
     if (!copy)
         return prim_ok(c, v);
     prim_charge(c, copy->words / 32 + 1);

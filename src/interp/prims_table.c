@@ -83,7 +83,10 @@ static bool must_collect(PrimCall *c)
     return true;
 }
 
-/* Brings what was read into the heap; takes its count. Needs no room. */
+static void drop_kept(HeapCtx *cx, void *f) { row_drop(cx, value_ptr(f)); }
+
+/* Brings what was read into the heap; takes its count. Needs no room. Between prim_copy_begin and
+ * prim_copy_end it may answer that the call must start over. */
 static PrimStatus bring_in(PrimCall *c, Value held, Value *out)
 {
     Fragment *f = row_fragment(held);
@@ -101,12 +104,27 @@ static PrimStatus bring_in(PrimCall *c, Value held, Value *out)
     Fragment *copy = row_take_whole(held);
     if (!copy) {
         Status status = fragment_duplicate(f, c->cx, &copy);
+        if (status == STATUS_COPY_LONG) {
+            c->cx->wish.keep = f;
+            c->cx->wish.drop = drop_kept;
+            return prim_copy_failed(c, status);
+        }
         row_drop(c->cx, held);
         if (status != STATUS_OK)
             return prim_status(c, status, 0);
     }
     *out = heap_adopt(c->heap, copy);
     return PRIM_OK;
+}
+
+/* What was read and is still in the table. */
+static PrimStatus answer_read(PrimCall *c, Value held)
+{
+    Value v;
+    prim_copy_begin(c);
+    PrimStatus st = bring_in(c, held, &v);
+    prim_copy_end(c);
+    return st == PRIM_OK ? prim_finish(c, v) : st;
 }
 
 static PrimStatus answer_held(PrimCall *c, Value held)
@@ -173,7 +191,7 @@ PrimStatus prim_table_at(PrimCall *c)
     PrimStatus st = look_up(c, &item, &found);
     if (st != PRIM_OK)
         return st;
-    return found ? answer_held(c, item.value) : prim_finish(c, VALUE_NIL);
+    return found ? answer_read(c, item.value) : prim_finish(c, VALUE_NIL);
 }
 
 PrimStatus prim_table_at_if_absent(PrimCall *c)
@@ -186,7 +204,7 @@ PrimStatus prim_table_at_if_absent(PrimCall *c)
     if (st != PRIM_OK)
         return st;
     if (found)
-        return answer_held(c, item.value);
+        return answer_read(c, item.value);
     (void)prim_finish(c, VALUE_NIL);
     return PRIM_FALLBACK;
 }
@@ -205,7 +223,9 @@ PrimStatus prim_table_versioned(PrimCall *c)
     if (st != PRIM_OK || !found)
         return st == PRIM_OK ? prim_finish(c, VALUE_NIL) : st;
     Value v;
+    prim_copy_begin(c);
     st = bring_in(c, item.value, &v);
+    prim_copy_end(c);
     if (st != PRIM_OK)
         return st;
     pair->words[0] = value_int((int64_t)item.version);
@@ -367,7 +387,9 @@ static PrimStatus rows_after(PrimCall *c, RowTable *t, uint64_t place, const Row
     uint32_t n = 0;
     while (n == 0 && next.place < ROW_PLACE_END)
         n = rowtable_after(t, &next, &seq, only, items, ROWS_PIECE, ROWS_PIECE_WORDS);
+    prim_copy_begin(c);
     st = items_array(c, items, n, 2, &array);
+    prim_copy_end(c);
     if (st != PRIM_OK)
         return st;
     array->words[0] = value_int(next.place < ROW_PLACE_END ? (int64_t)next.place : -1);

@@ -79,6 +79,14 @@ static const Program programs[] = {
     {"| t k | t := Table new. k := #key. t at: k put: (Array new: 900 withAll: 9).\n"
      "t at: k put: (Array new: 900 withAll: 10). Array with: t size with: ((t at: k) at: 900)",
      "(1 10)", AWAY_COPY},
+    {"| t k | t := Table new. t at: 1 put: (Array new: 900 withAll: 9). k := 0.\n"
+     "t do: [:row | k := k + (row at: 3)]. 3 timesRepeat: [k := k + ((t at: 1) at: 900)].\n"
+     "t update: 1 with: [:row | row collect: [:x | x + 1]]. k + ((t removeKey: 1) at: 5)",
+     "46", AWAY_COPY},
+    {"| c a | a := Atom on: (Array new: 900 withAll: 3). c := WaitGroup new.\n"
+     "4 timesRepeat: [c wrap: [8 timesRepeat: [a swap: [:x | x collect: [:y | y + 1]]]]]. c wait.\n"
+     "a value at: 900",
+     "35", AWAY_COPY},
     {"| p | p := [Process receive] fork. p exit: (Array new: 900 withAll: 2). p wait.\n"
      "p exitReason at: 900",
      "2", AWAY_COPY},
