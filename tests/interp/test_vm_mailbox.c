@@ -17,13 +17,6 @@ static const VmProgram receives[] = {
      "17 timesRepeat: [got add: Process receive payload].\n"
      "got asArray",
      "(15 3 20 1 2 4 5 6 7 8 9 10 11 12 13 14 16 17 18 19)"},
-    {"a guard sees each message once, however often the process waits",
-     "| me seen sender m | me := Process current. seen := 0.\n"
-     "50 timesRepeat: [me send: #noise].\n"
-     "sender := [50 timesRepeat: [me send: #noise. Process sleep: 1]. me send: #wanted] fork.\n"
-     "m := Process receiveMatching: [:each | seen := seen + 1. each payload == #wanted].\n"
-     "Array with: seen with: Process current messageCount",
-     "(101 100)"},
     {"a time-out leaves the mailbox as it was",
      "| me late | me := Process current. me send: 1; send: 2; send: 3.\n"
      "late := Process receiveMatching: [:m | m payload > 5] timeout: 2 ifTimeout: [#late].\n"
@@ -92,6 +85,26 @@ static const VmProgram receives[] = {
      "p exitReason",
      "shutdown"},
 };
+/* Each ends at once when a message is looked at again. */
+static const VmProgram positions[] = {
+    {"a guard sees each message once, however often the process waits",
+     "| me seen sender m | me := Process current. seen := 0.\n"
+     "50 timesRepeat: [me send: #noise].\n"
+     "sender := [50 timesRepeat: [me send: #noise. Process sleep: 1]. me send: #wanted] fork.\n"
+     "m := Process receiveMatching: [:each | seen := seen + 1.\n"
+     "  seen > 101 ifTrue: [Process exit: #again]. each payload == #wanted].\n"
+     "Array with: seen with: Process current messageCount",
+     "(101 100)"},
+    {"a message that a guard has refused is not seen by the same receive again",
+     "| me seen | me := Process current. seen := 0. me send: #a with: 1; send: #b with: 2.\n"
+     "Process receiveOneOf: [:r |\n"
+     "  r on: #a when: [:m | seen := seen + 1. seen > 2 ifTrue: [Process exit: #again]. false]\n"
+     "    do: [1].\n"
+     "  r on: Number when: [:m | m payload = 2] do: [:m | seen := seen + (m payload * 10)]].\n"
+     "Array with: seen with: me messageCount",
+     "(21 1)"},
+};
+
 static const VmProgram timers[] = {
     {"timers are never early, and come in order of their times",
      "| me from got | me := Process current. from := System monotonicNanoseconds.\n"
@@ -352,12 +365,15 @@ static void who_floods_lets_the_owner_drop(void **state)
 }
 
 PROGRAM_TESTS(receives)
+PROGRAM_TESTS(positions)
 PROGRAM_TESTS(timers)
 PROGRAM_TESTS(calls)
 PROGRAM_TESTS(bounds)
 
 TESTKIT_MAIN(cmocka_unit_test(receives_run_on_threads),
              cmocka_unit_test(receives_run_in_the_simulator),
+             cmocka_unit_test(positions_run_on_threads),
+             cmocka_unit_test(positions_run_in_the_simulator),
              cmocka_unit_test(timers_run_on_threads), cmocka_unit_test(timers_run_in_the_simulator),
              cmocka_unit_test(calls_run_on_threads), cmocka_unit_test(calls_run_in_the_simulator),
              cmocka_unit_test(bounds_run_on_threads), cmocka_unit_test(bounds_run_in_the_simulator),
