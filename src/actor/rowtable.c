@@ -96,22 +96,22 @@ static bool row_before(const RowTable *t, const Row *r, const Target *target)
 }
 
 /* towers[i]: where the pointer of level i to the target stands. Answers the row there. */
-static Row *seek(const RowTable *t, Stripe *s, const Target *target, Row ***towers)
+static Row *seek(const RowTable *t, Cell *c, const Target *target, Row ***towers)
 {
-    Row **tower = s->head;
-    for (uint32_t i = s->height; i-- > 0;) {
+    Row **tower = cell_heads(c);
+    for (uint32_t i = cell_levels(c); i-- > 0;) {
         for (Row *r; (r = tower[i]) && row_before(t, r, target);)
             tower = r->next;
         towers[i] = tower;
     }
-    return s->height ? tower[0] : NULL;
+    return tower[0];
 }
 
 /* The row with that key, towers as of the front of its place. */
-static Row *find(const RowTable *t, Stripe *s, RowKey key, Row ***towers)
+static Row *find(const RowTable *t, Cell *c, RowKey key, Row ***towers)
 {
     Target target = {.key = key, .seq = ROW_SEQ_FIRST};
-    Row *r = seek(t, s, &target, towers);
+    Row *r = seek(t, c, &target, towers);
     if (t->config.kind == ROWS_ORDERED)
         return r && t->config.compare(t->config.ctx, key_of(r), key.v) == 0 ? r : NULL;
     for (; r && r->place == key.place; r = r->next[0])
@@ -120,34 +120,27 @@ static Row *find(const RowTable *t, Stripe *s, RowKey key, Row ***towers)
     return NULL;
 }
 
-static void link_row(Stripe *s, Row *r, Row ***towers)
-{
-    while (s->height < r->height)
-        towers[s->height++] = s->head;
-    for (uint32_t i = 0; i < r->height; i++) {
-        r->next[i] = towers[i][i];
-        towers[i][i] = r;
-    }
-}
-
-static void unlink_row(const RowTable *t, Stripe *s, Row *r)
+static void unlink_row(const Env *env, const RowTable *t, Stripe *s, Row *r)
 {
     Row **towers[ROW_HEIGHTS];
     Target target = {.key = {key_of(r), r->place}, .seq = r->seq};
-    Row *found = seek(t, s, &target, towers);
+    Cell *c = stripe_cell(s, r->place);
+    Row *found = seek(t, c, &target, towers);
     assert(found == r);
     (void)found;
-    for (uint32_t i = 0; i < r->height; i++)
-        towers[i][i] = r->next[i];
+    cell_unlink(env, c, r, towers, t->config.kind == ROWS_ORDERED);
+    s->rows--;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
 static size_t row_size(uint32_t height) { return sizeof(Row) + height * sizeof(Row *); }
 
+/* With its share of the index, which is at most a cell. */
 static uint64_t row_base_bytes(const Row *r)
 {
-    return pool_class_size(pool_class_of(row_size(r->height))) + data_bytes(r->key);
+    return sizeof(Cell) + pool_class_size(pool_class_of(row_size(r->height))) +
+           data_bytes(r->key);
 }
 
 static void row_free(HeapCtx *cx, Row *r)
@@ -223,7 +216,8 @@ static Status replace_value(RowTable *t, Stripe *s, Row *r, Value *value)
 }
 
 /* Under the lock; the row's value is set. */
-static Status insert(RowTable *t, Stripe *s, Row *r, Row ***towers)
+static Status insert(const Env *env, RowTable *t, Stripe *s, Cell *c, Row *r, Row ***towers,
+                     WornCells *worn)
 {
     r->bytes += data_bytes(r->value);
     if (!reserve(t, 1, r->bytes)) {
@@ -231,7 +225,10 @@ static Status insert(RowTable *t, Stripe *s, Row *r, Row ***towers)
         return STATUS_LIMIT;
     }
     r->seq = r->version = ++s->serial;
-    link_row(s, r, towers);
+    cell_link(env, c, r, towers);
+    s->rows++;
+    if (t->config.kind != ROWS_ORDERED)
+        stripe_grow(env, s, worn);
     return STATUS_OK;
 }
 
@@ -240,7 +237,7 @@ Status rowtable_get(RowTable *t, RowKey key, RowItem *out)
     Row **towers[ROW_HEIGHTS];
     Stripe *s = stripe_of(t, key.place);
     lock_acquire(&s->lock);
-    Row *r = find(t, s, key, towers);
+    Row *r = find(t, stripe_cell(s, key.place), key, towers);
     if (r) {
         *out = (RowItem){VALUE_NIL, r->value, r->place, r->seq, r->version};
         row_retain(r->value);
@@ -260,14 +257,16 @@ static bool may_put(const Row *r, RowPutMode mode, uint64_t version)
 }
 
 /* One attempt. STATUS_NOT_FOUND: a row is needed, and *fresh is none. */
-static Status put_once(RowTable *t, RowKey key, Value *value, RowPutMode mode, uint64_t version,
-                       Row **fresh, bool *done)
+static Status put_once(const Env *env, RowTable *t, RowKey key, Value *value, RowPutMode mode,
+                       uint64_t version, Row **fresh, bool *done)
 {
     Row **towers[ROW_HEIGHTS];
+    WornCells worn = {NULL, 0};
     Status status = STATUS_OK;
     Stripe *s = stripe_of(t, key.place);
     lock_acquire(&s->lock);
-    Row *r = t->config.kind == ROWS_BAG && !*fresh ? NULL : find(t, s, key, towers);
+    Cell *c = stripe_cell(s, key.place);
+    Row *r = t->config.kind == ROWS_BAG && !*fresh ? NULL : find(t, c, key, towers);
     *done = t->config.kind == ROWS_BAG || may_put(r, mode, version);
     if (rowtable_is_gone(t)) {
         status = STATUS_CLOSED;
@@ -277,7 +276,7 @@ static Status put_once(RowTable *t, RowKey key, Value *value, RowPutMode mode, u
         status = STATUS_NOT_FOUND;
     } else if (*done) {
         (*fresh)->value = *value;
-        status = insert(t, s, *fresh, towers);
+        status = insert(env, t, s, c, *fresh, towers, &worn);
         if (status == STATUS_OK) {
             *fresh = NULL;
             *value = VALUE_NIL;
@@ -286,6 +285,7 @@ static Status put_once(RowTable *t, RowKey key, Value *value, RowPutMode mode, u
         }
     }
     lock_release(&s->lock);
+    worn_free(env, &worn);
     return status;
 }
 
@@ -297,11 +297,12 @@ Status rowtable_put(ActorCtx *cx, RowTable *t, Heap *source, RowKey key, Value v
     *done = false;
     *culprit = VALUE_NIL;
     STATUS_FORWARD(row_copy(cx, source, value, &held, culprit));
-    Status status = put_once(t, key, &held, mode, version, &fresh, done);
+    const Env *env = cx->heap.env->env;
+    Status status = put_once(env, t, key, &held, mode, version, &fresh, done);
     if (status == STATUS_NOT_FOUND) {
         status = row_new(cx, t, source, key, &fresh, culprit);
         if (status == STATUS_OK)
-            status = put_once(t, key, &held, mode, version, &fresh, done);
+            status = put_once(env, t, key, &held, mode, version, &fresh, done);
     }
     row_drop(&cx->heap, held);
     if (fresh)
@@ -310,20 +311,23 @@ Status rowtable_put(ActorCtx *cx, RowTable *t, Heap *source, RowKey key, Value v
 }
 
 /* One attempt, as put_once. */
-static Status increment_once(RowTable *t, RowKey key, int64_t by, Row **fresh, Value *sum)
+static Status increment_once(const Env *env, RowTable *t, RowKey key, int64_t by, Row **fresh,
+                             Value *sum)
 {
     Row **towers[ROW_HEIGHTS];
+    WornCells worn = {NULL, 0};
     Status status = STATUS_OK;
     Stripe *s = stripe_of(t, key.place);
     lock_acquire(&s->lock);
-    Row *r = find(t, s, key, towers);
+    Cell *c = stripe_cell(s, key.place);
+    Row *r = find(t, c, key, towers);
     if (rowtable_is_gone(t)) {
         status = STATUS_CLOSED;
     } else if (!r && !*fresh) {
         status = STATUS_NOT_FOUND;
     } else if (!r) {
         (*fresh)->value = *sum = value_int(by);
-        status = insert(t, s, *fresh, towers);
+        status = insert(env, t, s, c, *fresh, towers, &worn);
         if (status == STATUS_OK)
             *fresh = NULL;
     } else if (!value_is_int(r->value)) {
@@ -335,6 +339,7 @@ static Status increment_once(RowTable *t, RowKey key, int64_t by, Row **fresh, V
         r->version = ++s->serial;
     }
     lock_release(&s->lock);
+    worn_free(env, &worn);
     return status;
 }
 
@@ -342,11 +347,11 @@ Status rowtable_increment(ActorCtx *cx, RowTable *t, Heap *source, RowKey key, i
                           Value *sum)
 {
     Row *fresh = NULL;
-    Status status = increment_once(t, key, by, &fresh, sum);
+    Status status = increment_once(cx->heap.env->env, t, key, by, &fresh, sum);
     if (status != STATUS_NOT_FOUND)
         return status;
     STATUS_FORWARD(row_new(cx, t, source, key, &fresh, NULL));
-    status = increment_once(t, key, by, &fresh, sum);
+    status = increment_once(cx->heap.env->env, t, key, by, &fresh, sum);
     if (fresh)
         row_free(&cx->heap, fresh);
     return status;
@@ -357,9 +362,9 @@ Status rowtable_remove(ActorCtx *cx, RowTable *t, RowKey key, RowItem *out)
     Row **towers[ROW_HEIGHTS];
     Stripe *s = stripe_of(t, key.place);
     lock_acquire(&s->lock);
-    Row *r = find(t, s, key, towers);
+    Row *r = find(t, stripe_cell(s, key.place), key, towers);
     if (r) {
-        unlink_row(t, s, r);
+        unlink_row(cx->heap.env->env, t, s, r);
         unreserve(t, 1, r->bytes);
     }
     lock_release(&s->lock);
@@ -384,6 +389,9 @@ static size_t give_out(const Row *r, RowItem *item)
     return data_words(r->key) + data_words(r->value);
 }
 
+/* Cells that are looked at under one lock, however few rows are in them. */
+#define CELLS_PIECE 256u
+
 uint32_t rowtable_after(RowTable *t, RowKey *next, uint64_t *seq, const RowKey *only,
                         RowItem *items, uint32_t n, size_t words)
 {
@@ -396,23 +404,32 @@ uint32_t rowtable_after(RowTable *t, RowKey *next, uint64_t *seq, const RowKey *
 #ifdef MAGGIE_MUTANT_ROWS_PLACE
     target.seq = *seq;
 #endif
+    uint64_t at = next->place;
     lock_acquire(&s->lock);
-    Row *r = seek(t, s, &target, towers);
-    for (; r && got < n && size < words; r = r->next[0]) {
-        if (only && r->place != only->place)
+    Row *r = seek(t, stripe_cell(s, at), &target, towers);
+    for (uint32_t cells = 0;; r = *cell_heads(stripe_cell(s, at))) {
+        for (; r && got < n && size < words && (!only || r->place == only->place);
+             r = r->next[0]) {
+            *seq = r->seq;
+            next->place = r->place;
+            if (!only || t->config.compare(t->config.ctx, key_of(r), only->v) == 0)
+                size += give_out(r, &items[got++]);
+        }
+        if (r || only)
             break;
-        *seq = r->seq;
-        next->place = r->place;
-        if (!only || t->config.compare(t->config.ctx, key_of(r), only->v) == 0)
-            size += give_out(r, &items[got++]);
+        at = stripe_cell_end(s, at);
+        next->place = at;
+        *seq = ROW_SEQ_FIRST;
+        if (++cells == CELLS_PIECE || got == n || size >= words || at == ROW_PLACE_END ||
+            stripe_of(t, at) != s)
+            break;
     }
-    bool more = r && (!only || r->place == only->place);
+    bool over = only && !(r && r->place == only->place);
     lock_release(&s->lock);
-    if (more)
-        return got;
-    uint64_t stripe = next->place >> (ROW_PLACE_BITS - ROW_STRIPE_BITS);
-    next->place = only ? ROW_PLACE_END : (stripe + 1) << (ROW_PLACE_BITS - ROW_STRIPE_BITS);
-    *seq = ROW_SEQ_FIRST;
+    if (over) {
+        next->place = ROW_PLACE_END;
+        *seq = ROW_SEQ_FIRST;
+    }
     return got;
 }
 
@@ -423,15 +440,16 @@ uint32_t rowtable_ordered(RowTable *t, RowsWhich which, RowKey key, RowItem *ite
     size_t size = 0;
     Row **towers[ROW_HEIGHTS];
     Stripe *s = &t->stripe[0];
+    Cell *c = s->cells;
     Target target = {.key = key, .beyond = which == ROWS_ABOVE, .end = which == ROWS_LAST};
     lock_acquire(&s->lock);
-    Row *r = s->head[0];
+    Row *r = *cell_heads(c);
     if (which != ROWS_FIRST)
-        r = seek(t, s, &target, towers);
+        r = seek(t, c, &target, towers);
     if (which == ROWS_LAST || which == ROWS_BELOW) {
         /* the row whose tower the search went along last */
         r = NULL;
-        if (s->height && towers[0] != s->head)
+        if (towers[0] != cell_heads(c))
             r = (Row *)(void *)((char *)towers[0] - offsetof(Row, next));
         n = n && r ? 1 : 0;
     }
@@ -443,25 +461,44 @@ uint32_t rowtable_ordered(RowTable *t, RowsWhich which, RowKey key, RowItem *ite
 
 #define ROW_CLEAR_MAX 64u
 
-bool rowtable_clear_some(HeapCtx *cx, RowTable *t, uint32_t *stripe, uint32_t n)
+/* Takes rows out of the stripe of *place, from there on; answers how many. */
+static uint32_t clear_stripe(const Env *env, RowTable *t, uint64_t *place, Row **out,
+                             uint32_t wanted, uint32_t *cells)
+{
+    uint32_t got = 0;
+    WornCells worn[2] = {{NULL, 0}, {NULL, 0}};
+    bool ordered = t->config.kind == ROWS_ORDERED;
+    Stripe *s = stripe_of(t, *place);
+    lock_acquire(&s->lock);
+    do {
+        Cell *c = stripe_cell(s, *place);
+        for (Row *r; got < wanted && (r = cell_take_first(env, c, ordered));) {
+            out[got++] = r;
+            s->rows--;
+        }
+        if (*cell_heads(c)) /* not make_flat's empty cell: there are more */
+            break;
+        *place = stripe_cell_end(s, *place);
+    } while (--*cells > 0 && *place < ROW_PLACE_END && stripe_of(t, *place) == s);
+    if (s->rows == 0 && !ordered)
+        stripe_reset(s, worn);
+    lock_release(&s->lock);
+    worn_free(env, &worn[0]);
+    worn_free(env, &worn[1]);
+    return got;
+}
+
+bool rowtable_clear_some(HeapCtx *cx, RowTable *t, uint64_t *place, uint32_t n)
 {
     Row *out[ROW_CLEAR_MAX];
-    uint32_t got = 0, wanted = n < ROW_CLEAR_MAX ? n : ROW_CLEAR_MAX;
+    uint32_t got = 0, wanted = n < ROW_CLEAR_MAX ? n : ROW_CLEAR_MAX, cells = CELLS_PIECE;
     uint64_t bytes = 0;
-    while (got < wanted && *stripe < t->stripes) {
-        Stripe *s = &t->stripe[*stripe];
-        lock_acquire(&s->lock);
-        for (Row *r; got < wanted && (r = s->head[0]);) {
-            for (uint32_t i = 0; i < r->height; i++)
-                s->head[i] = r->next[i]; /* the first row is the first of all its levels */
-            bytes += r->bytes;
-            out[got++] = r;
-        }
-        *stripe += s->head[0] == NULL;
-        lock_release(&s->lock);
-    }
+    while (got < wanted && cells > 0 && *place < ROW_PLACE_END)
+        got += clear_stripe(cx->env->env, t, place, out + got, wanted - got, &cells);
+    for (uint32_t i = 0; i < got; i++)
+        bytes += out[i]->bytes;
     unreserve(t, got, bytes);
     for (uint32_t i = 0; i < got; i++)
         row_free(cx, out[i]);
-    return *stripe < t->stripes;
+    return *place < ROW_PLACE_END;
 }

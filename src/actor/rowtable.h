@@ -6,9 +6,10 @@
  * whole. Who reads takes a count under a lock and copies after it; who writes copies first: so a
  * lock is held for a search and a few words, whatever the size, and nobody's death keeps others
  * from going on. Sets and bags are spread over stripes by the hash of the key, each with a lock of
- * its own; an ordered table has one stripe. A stripe is a skip list: it grows by itself, and a
- * place in it stays meaningful whatever is put in or taken out. The price: a search is
- * as long as the logarithm of the rows, and among a million each step is a cache miss.
+ * its own, and found by an index that keeps them in the order of their places and grows with them
+ * a little at each insertion (rowindex.c): so a search costs the same however many rows there are,
+ * and a place stays meaningful whatever is put in or taken out. An ordered table is one skip list;
+ * a search in it is as long as the logarithm of the rows.
  *
  * Each row has a version, never used twice in its stripe: to change a row depending on what it was,
  * read it with its version and put the new value if the version is still that one.
@@ -112,8 +113,9 @@ MUST_CHECK Status rowtable_remove(ActorCtx *cx, RowTable *t, RowKey key, RowItem
 
 /* ---- many rows ------------------------------------------------------------------------------ */
 
-/* Sets and bags: rows that come after (place, seq), at most n and not much heavier than `words`.
- * *next is where to go on, its place ROW_PLACE_END at the end. `only`: rows with that key. */
+/* Sets and bags: rows that come after (place, seq), at most n and not much heavier than `words`;
+ * maybe none, when places without rows are passed over. *next is where to go on, its place
+ * ROW_PLACE_END at the end. `only`: rows with that key. */
 uint32_t rowtable_after(RowTable *t, RowKey *next, uint64_t *seq, const RowKey *only,
                         RowItem *items, uint32_t n, size_t words);
 
@@ -122,8 +124,8 @@ typedef enum { ROWS_FIRST, ROWS_FROM, ROWS_ABOVE, ROWS_LAST, ROWS_BELOW } RowsWh
 uint32_t rowtable_ordered(RowTable *t, RowsWhich which, RowKey key, RowItem *items, uint32_t n,
                           size_t words);
 
-/* Takes at most n rows away; *stripe starts at 0 and grows. False: none are left. */
-bool rowtable_clear_some(HeapCtx *cx, RowTable *t, uint32_t *stripe, uint32_t n);
+/* Takes at most n rows away; *place starts at 0 and grows. False: none are left. */
+bool rowtable_clear_some(HeapCtx *cx, RowTable *t, uint64_t *place, uint32_t n);
 
 /* ---- owner ---------------------------------------------------------------------------------- */
 

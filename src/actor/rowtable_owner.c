@@ -50,6 +50,26 @@ void rowtable_cut_anchor(HeapEnv *henv, Anchor *a)
     anchor_release(henv->env, a);
 }
 
+/* Where no rows are left. */
+static void rows_free_cells(const Env *env, RowTable *t)
+{
+    WornCells worn[2];
+    for (uint32_t i = 0; i < t->stripes; i++) {
+        Stripe *s = &t->stripe[i];
+        cell_make_flat(env, &s->one); /* an ordered table's */
+        stripe_reset(s, worn);
+        worn_free(env, &worn[0]);
+        worn_free(env, &worn[1]);
+    }
+}
+
+static Status rows_make_cells(const Env *env, RowTable *t)
+{
+    for (uint32_t i = 0; i < t->stripes; i++)
+        t->stripe[i].cells = &t->stripe[i].one;
+    return t->config.kind == ROWS_ORDERED ? cell_make_tall(env, &t->stripe[0].one) : STATUS_OK;
+}
+
 /* The last handle is gone, or the digger has done its work. */
 static void rowtable_destroy(HeapEnv *henv, OffHeap *object)
 {
@@ -65,6 +85,7 @@ static void rowtable_destroy(HeapEnv *henv, OffHeap *object)
     }
     if (t->will)
         heap_bury(henv, t->will, t->will);
+    rows_free_cells(henv->env, t);
     env_free(henv->env, t, rowtable_size(t->stripes));
 }
 
@@ -222,8 +243,11 @@ Status rowtable_new(ActorCtx *cx, Process *p, const RowTableConfig *config, RowT
     t->owner = p->pid;
     t->heir = VALUE_NIL;
     t->stripes = stripes;
-    Status status = anchor_to(cx, p, t);
+    Status status = rows_make_cells(env, t);
+    if (status == STATUS_OK)
+        status = anchor_to(cx, p, t);
     if (status != STATUS_OK) {
+        rows_free_cells(env, t);
         env_free(env, t, rowtable_size(stripes));
         return status;
     }

@@ -385,8 +385,10 @@ static PrimStatus rows_after(PrimCall *c, RowTable *t, uint64_t place, const Row
     int64_t before = value_as_int(c->args[2]);
     uint64_t seq = before < 0 ? ROW_SEQ_FIRST : (uint64_t)before;
     uint32_t n = 0;
-    while (n == 0 && next.place < ROW_PLACE_END)
+    do {
         n = rowtable_after(t, &next, &seq, only, items, ROWS_PIECE, ROWS_PIECE_WORDS);
+        prim_charge(c, 64); /* for the places it looked at */
+    } while (n == 0 && next.place < ROW_PLACE_END && !prim_out_of_time(c));
     prim_copy_begin(c);
     st = items_array(c, items, n, 2, &array);
     prim_copy_end(c);
@@ -461,10 +463,10 @@ PrimStatus prim_table_clear(PrimCall *c)
     RowTable *t = table_arg(c, true, &st);
     if (!t)
         return st;
-    uint32_t stripe = (uint32_t)c->resume->a;
-    while (rowtable_clear_some(c->cx, t, &stripe, 64)) {
+    uint64_t place = c->resume->a;
+    while (rowtable_clear_some(c->cx, t, &place, 64)) {
         prim_charge(c, 64);
-        c->resume->a = stripe;
+        c->resume->a = place;
         if (prim_out_of_time(c))
             return PRIM_YIELD;
     }
