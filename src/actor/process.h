@@ -313,6 +313,7 @@ struct ActorCtx {
     uint32_t fork_policy; /* MailPolicy */
     struct Alarm *alarms; /* cached free slots of alarms */
     uint32_t nalarms;
+    uint32_t ndeferred; /* slots that wait for the epoch */
     int64_t live;    /* processes started minus ended here; written by the owner, read relaxed */
     uint64_t locked; /* acquisitions of the node's lock by this context (M20) */
     bool listed;     /* in the node's list */
@@ -327,7 +328,8 @@ MUST_CHECK Status actor_node_create(const ActorConfig *config, ActorNode **out);
  * table. The table's slabs stay mapped until the pool is destroyed. */
 void actor_node_destroy(ActorNode *node, ActorCtx *cx);
 
-/* Waits until what this context deferred has run (epoch_barrier), gives its slots back. Outside a
+/* Waits until the slots this context deferred are free (epoch_barrier; other entries of its record
+ * do not know the context, the record's next holder runs them), gives its slots back. Outside a
  * section, before the epoch record is unregistered. After actor_node_destroy it does no harm. */
 void actor_ctx_close(ActorCtx *cx);
 /* Gives the free slots that this context keeps for itself back to the node. */

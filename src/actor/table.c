@@ -134,6 +134,7 @@ static void slot_put(ActorCtx *cx, Process *p)
 static void slot_epoch_done(EpochEntry *entry, void *arg)
 {
     Process *p = (Process *)(void *)((char *)entry - offsetof(Process, epoch));
+    ((ActorCtx *)arg)->ndeferred--;
     slot_put(arg, p);
 }
 
@@ -159,6 +160,7 @@ void slot_release(ActorCtx *cx, Process *p)
     slot_put(cx, p);
     return;
 #endif
+    cx->ndeferred++;
     epoch_defer(cx->epoch, &p->epoch, slot_epoch_done, cx);
 }
 
@@ -379,7 +381,8 @@ void actor_ctx_trim(ActorCtx *cx)
 
 void actor_ctx_close(ActorCtx *cx)
 {
-    epoch_barrier(cx->epoch);
+    if (cx->ndeferred)
+        epoch_barrier(cx->epoch);
     ActorNode *node = cx->node;
     if (!node)
         return;

@@ -21,6 +21,8 @@ Status region_alloc(HeapEnv *henv, size_t words, bool immortal, Region **out)
     memset(region, 0, sizeof *region);
     region->refs = immortal ? REGION_IMMORTAL : 1;
     region->henv = henv;
+    if (!immortal)
+        (void)atom_add_rlx(&henv->frozen_bytes, bytes); /* relaxed: a figure */
     region->bytes = bytes;
     region->mapped = mapped;
     region->top = region->body;
@@ -87,35 +89,45 @@ bool region_try_retain(Region *region)
 
 static void region_reclaim(EpochEntry *entry, void *arg);
 
-/* Drops a count; a region that dies is deferred, or, without an epoch, put on *dead. */
-static void region_drop(EpochRecord *epoch, Region *region, Region **dead)
+/* Drops a count; a region that dies is deferred, or, without an epoch, put on *dead. True: it was
+ * deferred. */
+static bool region_drop(EpochRecord *epoch, Region *region, Region **dead)
 {
     if (region_is_immortal(region))
-        return;
+        return false;
     /* Releases our use of the region's objects; whoever drops the last count acquires all
      * others'. */
     if (atom_sub(&region->refs, 1u) != 1)
-        return;
+        return false;
     region->record = epoch;
 #ifdef MAGGIE_MUTANT_REGION_EARLY
     epoch = NULL;
 #endif
     if (epoch) {
         epoch_defer(epoch, &region->epoch_entry, region_reclaim, NULL);
-    } else {
-        region->epoch_entry.link[0] = *dead;
-        *dead = region;
+        return true;
     }
+    region->epoch_entry.link[0] = *dead;
+    *dead = region;
+    return false;
 }
 
 /* Frees one region, passing on the counts it held. */
 static void region_free(Region *region, Region **dead)
 {
     HeapEnv *henv = region->henv;
+    if (!region_is_immortal(region)) {
+        size_t bytes = region->bytes + region->code_bytes;
+        (void)atom_sub_rlx(&henv->frozen_bytes, bytes); /* relaxed: figures */
+        if (region->retired)
+            (void)atom_sub_rlx(&henv->retired_bytes, bytes);
+    }
+    if (region->code)
+        henv->code_dead(henv, region->record, region->code);
     for (size_t i = 0; i < holds_span(&region->holds); i++) {
         uintptr_t *entry = holds_at(&region->holds, i);
         if (entry)
-            region_drop(region->record, hold_region(*entry), dead);
+            (void)region_drop(region->record, hold_region(*entry), dead);
     }
     holds_free(henv->env, region->holds);
     handle_list_release(henv, region->handles);
@@ -143,10 +155,50 @@ static void region_reclaim(EpochEntry *entry, void *arg)
 
 void region_release(HeapCtx *cx, EpochRecord *epoch, Region *region)
 {
-    (void)cx;
     Region *dead = NULL;
-    region_drop(epoch, region, &dead);
+    size_t bytes = region->bytes; /* it may be gone as soon as the count is */
+    if (region_drop(epoch, region, &dead) && cx)
+        cx->deferred_bytes += bytes;
     region_free_all(dead);
+}
+
+void region_carry_code(Region *region, void *code, size_t code_bytes)
+{
+    region->code = code;
+    region->code_bytes = code_bytes;
+    (void)atom_add_rlx(&region->henv->frozen_bytes, code_bytes); /* relaxed: a figure */
+}
+
+/* Begins a round when enough is retired. Several threads may come here at once: one of them moves
+ * the limit. */
+static bool region_ask(HeapEnv *henv)
+{
+    /* relaxed: figures, and a limit that any order of changes keeps useful */
+    size_t retired = atom_load_rlx(&henv->retired_bytes);
+    size_t limit = atom_load_rlx(&henv->ask_limit);
+    size_t next = 2 * retired > GC_ASK_MIN ? 2 * retired : GC_ASK_MIN;
+    bool over = retired > (limit > GC_ASK_MIN ? limit : GC_ASK_MIN);
+    if (!over && limit / 2 < next)
+        return false; /* else the limit comes down: what was retired is gone */
+    if (!atom_cas(&henv->ask_limit, &limit, next) || !over)
+        return false;
+    /* relaxed: heaps compare for difference only; the wake-up synchronises */
+    (void)atom_add_rlx(&henv->ask, 1u);
+    return true;
+}
+
+bool region_retire(HeapCtx *cx, EpochRecord *epoch, Region *region)
+{
+    HeapEnv *henv = region->henv;
+    bool ask = false;
+    /* two owners (cells that share it) may come, one is enough; the counts they give back order
+     * this before the death, so nothing hangs on the exchange's own order */
+    if (!region_is_immortal(region) && !atom_xchg(&region->retired, (uint8_t)1)) {
+        (void)atom_add_rlx(&henv->retired_bytes, region->bytes + region->code_bytes);
+        ask = region_ask(henv);
+    }
+    region_release(cx, epoch, region);
+    return ask;
 }
 
 void region_free_immortal(HeapCtx *cx, Region *region)

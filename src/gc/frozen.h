@@ -8,6 +8,17 @@
  * Who holds counts: a cell its current region; a method version its literals; a fragment and a heap
  * each region they refer to, once (heap_hold). Immortal regions (image, boot) are not counted.
  *
+ * A region may carry code (interp/code_life.h says whose): then the code lives as long as the
+ * region, and a closure counts as a reference to it.
+ *
+ * Letting go: a heap that notes a region does not know for how long, so it sweeps: a collection
+ * that is not minor keeps the holds it met. Heaps that note many sweep of their own accord
+ * (heap_wants_sweep). Idle ones have to be asked: a region whose owner (cell, class) let it go is
+ * retired, and when more than HeapEnv.ask_limit bytes are retired but alive, a round begins
+ * (HeapEnv.ask grows); the VM wakes parked processes, and each sweeps once at its next switch-in.
+ * The limit is then twice what is retired, so that what is really in use is not asked for again and
+ * again, and comes down with it.
+ *
  * Reading a cell: the region may lose its last count while the reader looks at it, so readers run
  * inside the scheduler's epoch section, and freeing is deferred by the epoch.
  */
@@ -39,7 +50,14 @@ void region_retain(Region *region); /* caller already holds a count */
 /* For a region seen in a cell inside an epoch section: false when it is already dying. */
 bool region_try_retain(Region *region);
 /* The memory goes through epoch_defer (at once when epoch is NULL: single-threaded use). */
+/* cx may be NULL; otherwise deferred_bytes of it grows by what is deferred. */
 void region_release(HeapCtx *cx, EpochRecord *epoch, Region *region);
+/* region_release by the owner, who was what kept the region findable. True: a round begins, parked
+ * processes should be woken. */
+bool region_retire(HeapCtx *cx, EpochRecord *epoch, Region *region);
+/* Makes the region, which nobody else has seen yet, carry `code`, which takes code_bytes of memory:
+ * HeapEnv.code_dead is called when it dies. */
+void region_carry_code(Region *region, void *code, size_t code_bytes);
 /* Makes `region` hold the region of frozen value v until it dies; the caller holds v. */
 Status region_hold(Region *region, HeapCtx *cx, Value v) MUST_CHECK;
 bool region_is_immortal(const Region *region);

@@ -113,6 +113,8 @@ typedef struct HeapExt {
     size_t cap_bytes;         /* 0: the VM's default */
     size_t offheap_young;     /* off-heap bytes charged since the last collection */
     size_t offheap_old;       /* and those still held then */
+    size_t swept_holds; /* how many the last sweep left */
+    uint32_t asked;     /* HeapEnv.ask at that time */
 } HeapExt;
 
 static inline OldSpace *heap_old(const Heap *heap) { return heap->ext ? heap->ext->old : NULL; }
@@ -290,10 +292,24 @@ struct Region {
     Value handles;
     RegionHold *holds; /* regions our objects refer to */
     bool pinned;       /* an immortal region holds us; written while loading only */
+    uint8_t retired;   /* atomic: its owner has let it go */
+    void *code;        /* carried: HeapEnv.code_dead gets it; or NULL */
+    size_t code_bytes; /* what that takes; 0: none */
     Value body[] __attribute__((aligned(16)));
 };
 #define REGION_IMMORTAL UINT32_C(0x80000000)
+/* Holds that a heap may note beyond twice what its last sweep left. */
+#define GC_HOLDS_SLACK 64
+/* Retired bytes below which nobody is asked. */
+#define GC_ASK_MIN ((size_t)4 << 20)
 Status region_alloc(HeapEnv *henv, size_t words, bool immortal, Region **out) MUST_CHECK;
+
+/* Frozen object that a closure's code makes whoever has the closure hold; NULL: none. */
+static inline Object *gc_code_handle(const HeapEnv *henv, const Object *closure)
+{
+    Value handle = henv->code_handle ? henv->code_handle(closure_code(closure)) : VALUE_NIL;
+    return value_is_ptr(handle) ? obj_of(handle) : NULL;
+}
 
 /* ---- relocation --------------------------------------------------------------------------- */
 

@@ -179,6 +179,7 @@ Status heap_need_ext(Heap *heap, HeapCtx *cx)
     if (!ext)
         return STATUS_NO_MEMORY;
     memset(ext, 0, sizeof *ext);
+    ext->asked = atom_load_rlx(&cx->env->ask); /* relaxed: nothing to let go of yet */
     heap->ext = ext;
     return STATUS_OK;
 }

@@ -109,15 +109,24 @@ typedef struct HeapEnv {
     size_t copy_cap_words; /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
     size_t long_words;     /* more words of work than this are too much for a scheduler (I5) */
     bool verify;           /* check I2 and every root after every collection */
-    /* Called for the code pointers found in live closures during a collection that is not minor;
-     * repeats are possible. */
-    void (*code_seen)(void *ctx, void *code);
-    void *ctx;
-    Lock buried_lock;               /* level 3 */
-    struct Fragment *buried;        /* under the lock: see heap_bury */
-    Grave *graves;                  /* under the lock: see heap_bury_grave */
+    Lock buried_lock;        /* level 3 */
+    struct Fragment *buried; /* under the lock: see heap_bury */
+    Grave *graves;           /* under the lock: see heap_bury_grave */
     void (*buried_hook)(void *ctx); /* something was buried; any thread. May be NULL */
     void *buried_ctx;
+    /* The frozen object that stands for the code of a closure: who has the closure holds its
+     * region.
+     * VALUE_NIL: code that lives as long as the VM. NULL: all code does. */
+    Value (*code_handle)(const void *code);
+    /* A region that carries code (region_carry_code) has died; `epoch` as in region_release. */
+    void (*code_dead)(struct HeapEnv *henv, EpochRecord *epoch, void *code);
+    /* M20, relaxed: figures that nothing is decided by but when to ask (frozen.h). */
+    /* regions that are counted, code they carry included; on a line of its own, the above is read
+     * all the time */
+    size_t frozen_bytes __attribute__((aligned(64)));
+    size_t retired_bytes; /* the part of those that only heaps, fragments and regions hold */
+    size_t ask_limit;     /* more retired bytes than this call for the next round */
+    uint32_t ask;         /* rounds so far: heaps that swept in an earlier one are asked to */
 } HeapEnv;
 
 #define HEAP_COPY_CAP_WORDS ((size_t)1 << 27)
@@ -173,6 +182,7 @@ typedef struct HeapCtx {
     size_t copy_words;     /* copies of more words answer STATUS_COPY_LONG; 0: no such limit */
     CopyWish wish;         /* of the last such copy */
     CopyMade *made;        /* what became of an earlier one, or NULL; borrowed */
+    size_t deferred_bytes; /* of regions that wait for it; whoever polls sets it back */
     HeapCounters counters; /* owner only */
 } HeapCtx;
 
@@ -310,6 +320,9 @@ bool heap_over_cap(const Heap *heap, const HeapCtx *cx, size_t bytes);
 /* Enough was adopted since the last collection (messages, their off-heap bytes) that a process
  * which itself allocates little should collect at its next safepoint. */
 bool heap_wants_collection(const Heap *heap);
+/* It should let go of frozen regions, by a collection that is not minor, at its next safepoint: it
+ * noted many since it last looked which it needs, or all heaps are asked to look (frozen.h). */
+bool heap_wants_sweep(const Heap *heap, const HeapEnv *henv);
 /* The process is about to wait: blocks that grew because it collected often may shrink again. */
 static inline void heap_note_wait(Heap *heap) { heap->streak = 0; }
 /* May this collection be more work than HeapEnv.long_words? Then a scheduler should leave it to a

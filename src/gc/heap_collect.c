@@ -137,10 +137,24 @@ static bool gc_should_be_generational(const Heap *heap, const HeapGcRequest *r, 
            r->stack_used_words + stack_need > GC_SMALL_STACK_MAX;
 }
 
+static bool gc_many_holds(const Heap *heap)
+{
+    const HeapExt *ext = heap->ext;
+    return ext->holds && holds_count(&ext->holds) > 2 * ext->swept_holds + GC_HOLDS_SLACK;
+}
+
+bool heap_wants_sweep(const Heap *heap, const HeapEnv *henv)
+{
+    const HeapExt *ext = heap->ext;
+    /* relaxed: only a request; whoever wakes the process for it has synchronised */
+    return ext && ext->holds && (ext->asked != atom_load_rlx(&henv->ask) || gc_many_holds(heap));
+}
+
 static bool gc_major_due(const Heap *heap)
 {
     const OldSpace *old = heap->ext->old;
-    return old->pressure == GC_PRESSURE_REFUSED || gc_old_total(heap) >= old->threshold;
+    return old->pressure == GC_PRESSURE_REFUSED || gc_old_total(heap) >= old->threshold ||
+           gc_many_holds(heap);
 }
 
 static bool gc_over_cap(const Heap *heap, const HeapCtx *cx, const HeapGcRequest *r)

@@ -263,6 +263,11 @@ static Status copier_scan(Copier *c, size_t at, size_t *next)
     *next = at + c->prefix + obj_total_words(o);
     if (!kind_has_values(obj_kind(o)))
         return STATUS_OK;
+    if (obj_kind(o) == OBJ_CLOSURE) {
+        const Object *handle = gc_code_handle(c->cx->env, o);
+        if (handle)
+            STATUS_FORWARD(copier_hold(c, handle));
+    }
     size_t first = (size_t)(obj_slots(o) - c->base);
     for (size_t i = 0; i < words; i++) {
         Value v = c->base[first + i];

@@ -36,7 +36,7 @@ typedef struct Gc {
     bool keep_holds;      /* a derived region could not be noted: release none this time */
     size_t copied;
     size_t scanned;
-    const void *codes[GC_CODES]; /* last reported closures' code, direct-mapped */
+    const void *codes[GC_CODES]; /* of closures met: its region is marked; direct-mapped */
     GcBecome *become;
 } Gc;
 
@@ -271,10 +271,16 @@ static void gc_note_code(Gc *gc, const Object *closure)
 {
     void *code = closure_code(closure);
     size_t i = (size_t)((uintptr_t)code >> 4) % GC_CODES;
-    if (gc->codes[i] == code || !gc->cx->env->code_seen)
+    if (gc->codes[i] == code)
         return;
     gc->codes[i] = code;
-    gc->cx->env->code_seen(gc->cx->env->ctx, code);
+    const Object *handle = gc_code_handle(gc->cx->env, closure);
+#ifndef MAGGIE_MUTANT_GC_CODE
+    if (handle)
+        gc_mark_region(gc, handle);
+#else
+    (void)handle;
+#endif
 }
 
 static inline __attribute__((always_inline)) void gc_drain(Gc *gc, GcMode mode)
@@ -633,6 +639,8 @@ static void gc_sweep_holds(Gc *gc)
     else
         holds_sweep(gc->cx, &ext->holds);
     ext->last_hold = NULL;
+    ext->swept_holds = holds_count(&ext->holds);
+    ext->asked = atom_load_rlx(&gc->cx->env->ask); /* relaxed: an older one is asked again */
 }
 
 /* ---- become ------------------------------------------------------------------------------- */
@@ -657,6 +665,8 @@ static void gc_become_scan(Gc *gc, Value v, GcMode mode)
     Object *o = obj_of(v);
     if (o->header & OBJ_F_LARGE || !kind_has_values(obj_kind(o)))
         return;
+    if (obj_kind(o) == OBJ_CLOSURE)
+        gc_note_code(gc, o);
     if (mode == GC_SMALL)
         gc_range(gc, obj_slots(o), obj_words(o), GC_SMALL);
     else

@@ -20,6 +20,7 @@ typedef struct Seen {
 
 typedef struct Verify {
     const Heap *heap;
+    const HeapEnv *henv;
     Seen seen;
     Seen large;   /* the heap's large objects */
     Seen regions; /* regions it holds, and what those hold */
@@ -233,6 +234,11 @@ static void verify_object(Verify *v, Object *o)
         words = 1;
     else if (!kind_has_values(obj_kind(o)))
         return;
+    if (obj_kind(o) == OBJ_CLOSURE) {
+        Object *handle = gc_code_handle(v->henv, o);
+        if (handle)
+            verify_frozen(v, handle);
+    }
     for (size_t i = 0; i < words && !v->wrong; i++) {
         verify_value(v, slots[i]);
         if (!v->wrong && is_young_pointer(slots[i]))
@@ -301,7 +307,7 @@ static void verify_collect_large(Verify *v)
 
 const char *heap_verify(const Heap *heap, HeapCtx *cx, const HeapRoots *roots, Value *where)
 {
-    Verify v = {.heap = heap};
+    Verify v = {.heap = heap, .henv = cx->env};
     v.seen.env = v.large.env = v.regions.env = cx->env->env;
     if (heap->hp < heap->lo || heap->hp > heap->hi)
         verify_fail(&v, "allocation pointer outside the block", value_ptr(heap->hp));

@@ -95,10 +95,12 @@ typedef struct LinkInfo {
  * become one frozen region, names become symbols and cells, blocks are linked too. is_primitive
  * units are bound to the primitive table; an unknown primitive is STATUS_NOT_FOUND (an inherited
  * primitive of the same selector is fine: then *out is NULL, the stub only documents). Copies what
- * it keeps. */
+ * it keeps. Code that is counted comes with a count, to be given to methods_install or back with
+ * code_release (code_life.h). */
 MUST_CHECK Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info,
                             Code **out);
-/* Installs (replacing) in the class of code->owner, invalidates caches, bumps code_version. */
+/* Installs (replacing) in the class of code->owner, invalidates caches, bumps code_version. Takes
+ * the code's count, also when it fails. */
 MUST_CHECK Status method_install(Vm *vm, VmLocal *l, Code *code);
 /* Many at once: one invalidation at the end. */
 MUST_CHECK Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n);

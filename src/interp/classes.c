@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "code_life.h"
 #include "vm_int.h"
 
 void vm_fail(char *error, size_t size, const char *format, ...)
@@ -501,14 +502,15 @@ static void free_dict(EpochEntry *entry, void *arg)
     env_free(((Vm *)arg)->env, dict, sizeof *dict + dict->capacity * sizeof dict->entries[0]);
 }
 
-/* In place; there is room. */
-static void dict_insert(MethodDict *dict, uint32_t selector, Code *code)
+/* In place; there is room. Answers what it replaced, or NULL. */
+static Code *dict_insert(MethodDict *dict, uint32_t selector, Code *code)
 {
     uint32_t mask = dict->capacity - 1;
     uint32_t i = dict_slot(selector, mask);
     while (dict->entries[i].selector && dict->entries[i].selector != selector) {
         i = (i + 1) & mask;
     }
+    Code *replaced = dict->entries[i].code;
     /* release: publishes the code to dict_find (a replacement is this one word) */
     atom_store_rel(&dict->entries[i].code, code);
     if (!dict->entries[i].selector) {
@@ -516,9 +518,11 @@ static void dict_insert(MethodDict *dict, uint32_t selector, Code *code)
         /* release: after the code word, so a reader that finds the selector finds its code */
         atom_store_rel(&dict->entries[i].selector, selector);
     }
+    return replaced;
 }
 
-static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *code)
+static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *code,
+                       Code **replaced)
 {
     MethodDict *dict = c->methods;
     if (!dict || (dict->count + 1) * 4 > dict->capacity * 3) {
@@ -531,7 +535,7 @@ static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *co
         bigger->capacity = capacity;
         for (uint32_t i = 0; dict && i < dict->capacity; i++) {
             if (dict->entries[i].selector) {
-                dict_insert(bigger, dict->entries[i].selector, dict->entries[i].code);
+                (void)dict_insert(bigger, dict->entries[i].selector, dict->entries[i].code);
             }
         }
         /* release: publishes the copy; pairs with the acquire in vm_lookup */
@@ -541,7 +545,7 @@ static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *co
         }
         dict = bigger;
     }
-    dict_insert(dict, selector, code);
+    *replaced = dict_insert(dict, selector, code);
     return STATUS_OK;
 }
 
@@ -693,9 +697,19 @@ static void replace_tables(Vm *vm, VmLocal *l, IcTable *t)
     }
 }
 
+/* Those that will not be installed. */
+static void release_codes(VmLocal *l, Code *const *codes, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        code_release(l, codes[i]);
+    }
+}
+
 /* Order: dictionaries, then the version, then the empty tables. A scheduler that fills an entry has
  * compared the version after it got the table (send_miss): with a new table it looks the method up
- * anew, with an old one it fills what is thrown away. */
+ * anew, with an old one it fills what is thrown away. Replaced versions are retired last: who
+ * finds one
+ * later than that was in a section before. */
 Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n)
 {
     uint64_t filter[16] = {0};
@@ -713,11 +727,22 @@ Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n)
     Status status = make_tables(vm, filter, &tables);
     if (status != STATUS_OK) {
         lock_release(&vm->code_lock);
+        release_codes(l, codes, n);
         return status;
     }
     vm->reparented = false;
-    for (uint32_t i = 0; i < n && status == STATUS_OK; i++) {
-        status = dict_put(vm, l, vm_class(vm, codes[i]->owner), codes[i]->selector, codes[i]);
+    Code *replaced = NULL, *old;
+    uint32_t done = 0;
+    for (; done < n; done++) {
+        Code *code = codes[done];
+        status = dict_put(vm, l, vm_class(vm, code->owner), code->selector, code, &old);
+        if (status != STATUS_OK) {
+            break;
+        }
+        if (old && code_is_counted(old)) {
+            old->version->next = replaced;
+            replaced = old;
+        }
     }
     if (slow) {
         atom_store_rlx(&vm->nonpristine, 1u); /* relaxed: published with code_version below */
@@ -725,7 +750,12 @@ Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n)
     /* release: who sees the version sees dictionaries and nonpristine */
     atom_store_rel(&vm->code_version, vm->code_version + 1);
     replace_tables(vm, l, tables);
+    for (; replaced; replaced = old) {
+        old = replaced->version->next;
+        code_retire(l, replaced);
+    }
     lock_release(&vm->code_lock);
+    release_codes(l, codes + done, n - done);
     vm_local_check_version(l);
     return status;
 }

@@ -3,6 +3,7 @@
  * A cell is read without a lock inside an epoch section; its region may lose its last count in that
  * very moment, so the reader takes a hold and reads again when that fails.
  * Threads: cell_read by the owner of the process; cell_set by any, serialised by code_lock. */
+#include "code_life.h"
 #include "vm_int.h"
 
 Cell *cell_find(Vm *vm, uint32_t symbol, bool create) {
@@ -68,7 +69,9 @@ static Status publish(VmLocal *l, Heap *heap, Cell *cell, const Value *expected,
         atom_store_rel(&cell->value, v);
     }
     lock_release(&vm->code_lock);
-    if (unused) {
+    if (unused && wanted) {
+        vm_region_retire(l, unused);
+    } else if (unused) {
         region_release(&l->actor.heap, l->actor.epoch, unused);
     }
     return wanted ? STATUS_OK : STATUS_BUSY;

@@ -15,6 +15,7 @@
 #include "interp.h"
 
 #include "class.h"
+#include "code_life.h"
 #include "interp_int.h"
 #include "quick.h"
 
@@ -904,6 +905,14 @@ enter_special:
         R[instr_a(pc[-1])] = v;
         NEXT;
     }
+    if (m->entry == ENTRY_COUNTED) {
+        if (UNLIKELY(code_hold(&l->actor.heap, &p->heap, m) != STATUS_OK)) {
+            COMMIT();
+            interp_end_for(p, STATUS_NO_MEMORY);
+            goto ended;
+        }
+        goto enter_bytecode;
+    }
     goto call_primitive;
 
 enter_block : {
@@ -1429,7 +1438,10 @@ grow_stack : {
     /* receiver and arguments of the callee stay live; then enter again */
     ptrdiff_t base = nb - R;
     COMMIT();
-    switch (interp_grow_stack(l, p, (size_t)base + argc + 1, m->nregs, &reds)) {
+    p->pending = m; /* a root: a doit's handle is no argument any more */
+    StackGrowth growth = interp_grow_stack(l, p, (size_t)base + argc + 1, m->nregs, &reds);
+    p->pending = NULL;
+    switch (growth) {
     case STACK_GROWN:
         R = p->heap.lo + p->window;
         nb = R + base;

@@ -48,6 +48,10 @@ LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched);
  * ends (exit_reason set). Charges reductions. */
 bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
                     int32_t *reds);
+/* Between slices, when the process should look which frozen regions it needs: a collection that is
+ * not minor. As interp_collect and interp_collect_is_long. */
+bool interp_sweep(VmLocal *l, Process *p, int32_t *reds);
+bool interp_sweep_is_long(VmLocal *l, Process *p);
 /* Would that be too long for a scheduler? Then the caller commits what is to be done afterwards and
  * leaves the loop for l->collection, which describes it. */
 bool interp_collect_is_long(VmLocal *l, Process *p, size_t need_words, size_t live,

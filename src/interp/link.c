@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link.c - from compiled units to run-time code: literals become one frozen region, names become
  * symbols and cells, stubs are bound to the primitive table.
- * Memory comes from the VM (lives as long as it); the region is immortal for the same reason.
+ * Memory of pinned versions comes from the VM (lives as long as it), and their region is immortal
+ * for the same reason; counted ones have their own (code_life.h says which are which).
  * Threads: any thread with a HeapCtx of its own. */
 #include <gmp.h>
 
+#include "code_life.h"
 #include "vm_int.h"
 
 /* ---- sizes of literals -------------------------------------------------------------------- */
@@ -43,8 +45,12 @@ static size_t literal_words(const Literal *lit) {
 typedef struct Linker {
     Vm *vm;
     HeapCtx *cx;
-    Region *region;
-    Code *code;
+    const LinkInfo *info;
+    CodeVersion *version; /* NULL: pinned */
+    Region *region;       /* of the whole version */
+    Code *code;           /* whose literals are being built */
+    Code *codes;          /* by peer, outermost first, the others in any order */
+    bool failed;          /* no memory */
 } Linker;
 
 static Status build_big(Linker *k, const Literal *lit, Value *out) {
@@ -139,23 +145,32 @@ static Status build_literal(Linker *k, const Literal *lit, Value *out) {
     return STATUS_BAD_CODE;
 }
 
-static Status link_literals(Linker *k, const CodeUnit *unit) {
-    Code *code = k->code;
+/* Words of the literals of a unit and of all blocks in it. Depth is bounded by the parser. */
+static size_t unit_words(const CodeUnit *unit) {
     size_t words = 0;
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         words += literal_words(&unit->literals[i]);
     }
-    if (unit->kind == CODE_DOIT) {
-        words += 3;
+    for (uint32_t i = 0; i < unit->nblocks; i++) {
+        words += unit_words(unit->blocks[i]);
     }
-    if (words) {
-        STATUS_FORWARD(region_new(k->cx, words, true, &k->region));
-        code->region = k->region;
+    return words;
+}
+
+static Status link_region(Linker *k, const CodeUnit *unit) {
+    size_t words = unit_words(unit);
+    if (unit->kind == CODE_DOIT || k->version) {
+        words += 3; /* the handle */
     }
+    return words ? region_new(k->cx, words, !k->version, &k->region) : STATUS_OK;
+}
+
+static Status link_literals(Linker *k, Code *code, const CodeUnit *unit) {
+    k->code = code;
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         STATUS_FORWARD(build_literal(k, &unit->literals[i], &code->literals[i]));
     }
-    if (unit->kind == CODE_DOIT) {
+    if (code->method == code && (unit->kind == CODE_DOIT || k->version)) {
         Object *o;
         STATUS_FORWARD(frozen_new(k->region, CLASS_COMPILED_METHOD, OBJ_CLOSURE, 0, 1, &o));
         o->words[CLOSURE_CODE] = value_raw(code);
@@ -204,54 +219,31 @@ static Status link_caches(Vm *vm, Code *code, const CodeUnit *unit) {
     return status;
 }
 
-static void *copy_memory(Vm *vm, const void *from, size_t bytes, bool *failed) {
-    if (!bytes) {
-        return NULL;
-    }
-    void *to = vm_alloc(vm, bytes);
-    if (!to) {
-        *failed = true;
-        return NULL;
-    }
-    return memcpy(to, from, bytes);
+static void *link_alloc(Linker *k, size_t bytes) {
+    void *p = version_alloc(k->vm, k->version, bytes);
+    k->failed |= !p;
+    return p;
 }
 
-static Bytes *copy_names(Vm *vm, const Bytes *names, uint32_t n, bool *failed) {
-    if (!n || !names) {
-        return NULL;
+static void *copy_memory(Linker *k, const void *from, size_t bytes) {
+    void *to = bytes ? link_alloc(k, bytes) : NULL;
+    return to ? memcpy(to, from, bytes) : NULL;
+}
+
+static Bytes copy_bytes(Linker *k, Bytes b) {
+    char *copy = link_alloc(k, b.len + 1); /* zeroed */
+    if (copy && b.len) {
+        memcpy(copy, b.data, b.len);
     }
-    Bytes *copy = vm_alloc(vm, n * sizeof *copy);
+    return (Bytes){copy, copy ? b.len : 0};
+}
+
+static Bytes *copy_names(Linker *k, const Bytes *names, uint32_t n) {
+    Bytes *copy = n && names ? link_alloc(k, n * sizeof *copy) : NULL;
     for (uint32_t i = 0; copy && i < n; i++) {
-        copy[i] = names[i].len ? vm_copy_bytes(vm, names[i]) : (Bytes){"", 0};
-        *failed |= !copy[i].data;
+        copy[i] = names[i].len ? copy_bytes(k, names[i]) : (Bytes){"", 0};
     }
-    *failed |= !copy;
     return copy;
-}
-
-/* A new Code with its number; visible to tools, not yet to sends. */
-static Status register_code(Vm *vm, Code *code) {
-    lock_acquire(&vm->code_lock);
-    if (vm->ncodes == vm->codes_cap) {
-        uint32_t cap = vm->codes_cap ? vm->codes_cap * 2 : 1024;
-        Code **bigger = vm_alloc(vm, cap * sizeof *bigger);
-        if (!bigger) {
-            lock_release(&vm->code_lock);
-            return STATUS_NO_MEMORY;
-        }
-        if (vm->ncodes) {
-            memcpy(bigger, vm->codes, vm->ncodes * sizeof *bigger);
-        }
-        atom_store_rel(&vm->codes, bigger); /* publishes the copy to code_by_id */
-        vm->codes_cap = cap;
-    }
-    code->id = vm->ncodes;
-    vm->codes[vm->ncodes] = code;
-    atom_store_rel(&vm->ncodes, vm->ncodes + 1); /* publishes the entry */
-    code->next = vm->all_code;
-    vm->all_code = code;
-    lock_release(&vm->code_lock);
-    return STATUS_OK;
 }
 
 static Status bind_primitive(Vm *vm, Code *code, const LinkInfo *info, const CodeUnit *unit) {
@@ -295,29 +287,29 @@ static CodeMark mark_of(Vm *vm, const Code *code) {
     return CODE_MARK_NONE;
 }
 
-/* What may fail once the code has its blocks; its region, if there is one, is the caller's then. */
-static Status link_parts(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info,
-                         Code *code)
-{
-    Linker k = {.vm = vm, .cx = cx, .code = code};
-    STATUS_FORWARD(link_literals(&k, unit));
-    STATUS_FORWARD(link_globals(vm, code, unit));
-    STATUS_FORWARD(link_caches(vm, code, unit));
-    if (unit->is_primitive) {
-        STATUS_FORWARD(bind_primitive(vm, code, info, unit));
-    } else if (unit->kind == CODE_METHOD && unit->getter_slot >= 0 && !(info->owner & 1)) {
-        code->entry = ENTRY_GETTER;
+/* The parts that are copied. k->failed tells whether there was memory. */
+static void copy_unit(Linker *k, Code *code, const CodeUnit *unit) {
+    code->instr = copy_memory(k, unit->instr, unit->ninstr * sizeof(Instr));
+    code->captures = copy_memory(k, unit->captures, unit->ncaps);
+    code->lines = copy_memory(k, unit->lines, unit->nlines * sizeof(LineEntry));
+    code->literals = link_alloc(k, unit->nliterals * sizeof(Value) + 8);
+    code->globals = link_alloc(k, unit->nglobals * sizeof(Cell *) + 8);
+    code->blocks = link_alloc(k, unit->nblocks * sizeof(Code *) + 8);
+    code->temp_names = copy_names(k, unit->temp_names, unit->nregs);
+    if (unit->kind == CODE_DOIT) {
+        code->bindings = copy_names(k, unit->bindings, unit->nargs);
+        code->new_bindings = copy_memory(k, unit->new_bindings, unit->nargs);
     }
-    if (unit->kind == CODE_METHOD) {
-        code->mark = (uint8_t)mark_of(vm, code);
+    if (code->method == code) {
+        code->source = copy_bytes(k, unit->source);
+        code->doc = copy_bytes(k, unit->docstring);
     }
-    return register_code(vm, code);
 }
 
-static Status link_unit(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info,
-                        Code *method, Code **out) {
-    bool failed = false;
-    Code *code = vm_alloc(vm, sizeof *code);
+static Status link_unit(Linker *k, const CodeUnit *unit, Code *method, Code **out) {
+    Vm *vm = k->vm;
+    const LinkInfo *info = k->info;
+    Code *code = link_alloc(k, sizeof *code);
     if (!code) {
         return STATUS_NO_MEMORY;
     }
@@ -328,7 +320,8 @@ static Status link_unit(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInf
                    .kind = (uint8_t)unit->kind,
                    .flags = (uint8_t)((unit->has_nlr ? CODE_F_NLR : 0) |
                                       (unit->uses_self ? CODE_F_USES_SELF : 0) |
-                                      (vm->boot_done ? 0 : CODE_F_LIBRARY)),
+                                      (vm->boot_done ? 0 : CODE_F_LIBRARY) |
+                                      (k->version ? CODE_F_COUNTED : 0)),
                    .getter_slot = unit->getter_slot,
                    .owner = info->owner,
                    .ninstr = unit->ninstr,
@@ -339,46 +332,73 @@ static Status link_unit(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInf
                    .nlines = unit->nlines,
                    .file = info->file.len ? info->file.data : "",
                    .line = info->line,
-                   .method = method};
-    if (!method) {
-        code->method = code;
+                   .method = method ? method : code,
+                   .version = k->version};
+    if (method) {
+        code->peer = method->peer;
+        method->peer = code;
+    } else {
+        k->codes = code;
+        code->region = k->region;
     }
     STATUS_FORWARD(vm_intern(vm, unit->selector, &code->selector));
-    code->instr = copy_memory(vm, unit->instr, unit->ninstr * sizeof(Instr), &failed);
-    code->captures = copy_memory(vm, unit->captures, unit->ncaps, &failed);
-    code->lines = copy_memory(vm, unit->lines, unit->nlines * sizeof(LineEntry), &failed);
-    code->literals = vm_alloc(vm, unit->nliterals * sizeof(Value) + 8);
-    code->globals = vm_alloc(vm, unit->nglobals * sizeof(Cell *) + 8);
-    code->blocks = vm_alloc(vm, unit->nblocks * sizeof(Code *) + 8);
-    code->temp_names = copy_names(vm, unit->temp_names, unit->nregs, &failed);
-    if (unit->kind == CODE_DOIT) {
-        code->bindings = copy_names(vm, unit->bindings, unit->nargs, &failed);
-        code->new_bindings = copy_memory(vm, unit->new_bindings, unit->nargs, &failed);
-    }
-    if (!method) {
-        code->source = vm_copy_bytes(vm, unit->source);
-        code->doc = vm_copy_bytes(vm, unit->docstring);
-        failed |= !code->source.data || !code->doc.data;
-    }
-    if (failed || !code->literals || !code->globals || !code->blocks) {
+    copy_unit(k, code, unit);
+    if (k->failed) {
         return STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < unit->nblocks; i++) {
-        STATUS_FORWARD(link_unit(vm, cx, unit->blocks[i], info, code->method, &code->blocks[i]));
+        STATUS_FORWARD(link_unit(k, unit->blocks[i], code->method, &code->blocks[i]));
     }
-    Status status = link_parts(vm, cx, unit, info, code);
-    if (status != STATUS_OK) {
-        if (code->region) {
-            region_free_immortal(cx, code->region); /* nobody has seen it */
-        }
-        return status;
+    STATUS_FORWARD(link_literals(k, code, unit));
+    STATUS_FORWARD(link_globals(vm, code, unit));
+    STATUS_FORWARD(link_caches(vm, code, unit));
+    if (unit->is_primitive) {
+        STATUS_FORWARD(bind_primitive(vm, code, info, unit));
+    } else if (unit->kind == CODE_METHOD && unit->getter_slot >= 0 && !(info->owner & 1)) {
+        code->entry = ENTRY_GETTER;
+    } else if (unit->kind == CODE_METHOD && k->version) {
+        code->entry = ENTRY_COUNTED;
+    }
+    if (unit->kind == CODE_METHOD) {
+        code->mark = (uint8_t)mark_of(vm, code);
     }
     *out = code;
     return STATUS_OK;
 }
 
+/* Doits, and methods that replace one of their class (code_life.h). */
+static bool link_counted(Vm *vm, const CodeUnit *unit, const LinkInfo *info) {
+    if (!vm->boot_done || unit->is_primitive) {
+        return false;
+    }
+    if (unit->kind == CODE_DOIT) {
+        return true;
+    }
+    uint32_t symbol = symtab_lookup(vm->symtab, unit->selector.data, unit->selector.len);
+    lock_acquire(&vm->code_lock); /* no section is open here: the dictionary must not go */
+    bool replaces = symbol && class_own_method(vm, info->owner, symbol);
+    lock_release(&vm->code_lock);
+    return replaces;
+}
+
+/* Whatever a version that could not be finished has taken. */
+static void link_undo(Linker *k) {
+    for (Code *c = k->codes; c; c = c->peer) {
+        code_free_caches(k->vm, c);
+    }
+    if (k->region && k->version) {
+        region_release(k->cx, NULL, k->region);
+    } else if (k->region) {
+        region_free_immortal(k->cx, k->region);
+    }
+    if (k->version) {
+        version_drop(k->vm, k->version);
+    }
+}
+
 Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info, Code **out) {
     LinkInfo kept = *info;
+    Linker k = {.vm = vm, .cx = cx, .info = &kept};
     *out = NULL;
     if (unit->is_primitive) {
         const Class *c = vm_class(vm, info->owner & ~1u);
@@ -391,5 +411,21 @@ Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info
     if (info->file.len) {
         STATUS_FORWARD(vm_intern_file(vm, info->file, &kept.file));
     }
-    return link_unit(vm, cx, unit, &kept, NULL, out);
+    if (link_counted(vm, unit, info) && !(k.version = version_new(vm))) {
+        return STATUS_NO_MEMORY;
+    }
+    Code *code = NULL;
+    Status status = link_region(&k, unit);
+    if (status == STATUS_OK) {
+        status = link_unit(&k, unit, NULL, &code);
+    }
+    if (status == STATUS_OK) {
+        status = version_register(vm, code);
+    }
+    if (status != STATUS_OK) {
+        link_undo(&k);
+        return status;
+    }
+    *out = code;
+    return STATUS_OK;
 }

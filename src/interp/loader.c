@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "buf.h"
+#include "code_life.h"
 #include "vm_int.h"
 
 typedef struct TraitEntry {
@@ -120,6 +121,7 @@ void loader_free(Loader *loader)
         if (f->script_unit) {
             code_unit_free(f->script_unit);
         }
+        code_release(loader->l, f->script);
         free(f->path);
         free(f->text);
         free(f);
@@ -798,6 +800,10 @@ static Status install_all(Loader *loader)
     if (status == STATUS_OK && !loader->errors) {
         status = methods_install(loader->vm, loader->l, codes, n);
         loader->methods = n;
+    } else {
+        for (uint32_t i = 0; i < n; i++) {
+            code_release(loader->l, codes[i]);
+        }
     }
     free(codes);
     return status;
@@ -842,7 +848,12 @@ const CodeUnit *loader_script_unit(const Loader *loader, uint32_t i)
 {
     return loader->files[i]->script_unit;
 }
-Code *loader_script(const Loader *loader, uint32_t i) { return loader->files[i]->script; }
+Code *loader_take_script(Loader *loader, uint32_t i)
+{
+    Code *script = loader->files[i]->script;
+    loader->files[i]->script = NULL;
+    return script;
+}
 uint32_t loader_method_count(const Loader *loader) { return loader->methods; }
 uint32_t loader_error_count(const Loader *loader) { return loader->errors; }
 
@@ -871,21 +882,24 @@ Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out, b
     return *out ? STATUS_OK : STATUS_SYNTAX;
 }
 
-Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out, Buf *report)
+Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, uint32_t *selector,
+                             Buf *report)
 {
     CodeUnit *unit;
+    Code *code = NULL;
     bool class_side;
-    *out = NULL;
+    *selector = 0;
     STATUS_FORWARD(loader_compile_unit(l->vm, cls, source, &unit, &class_side, report));
     LinkInfo info = {.owner = class_side ? cls | 1u : cls, .line = 1};
-    Status status = code_link(l->vm, &l->actor.heap, unit, &info, out);
+    Status status = code_link(l->vm, &l->actor.heap, unit, &info, &code);
     if (status == STATUS_NOT_FOUND && unit->is_primitive) {
         (void)buf_puts(report, "compile error: there is no such primitive");
         status = STATUS_SYNTAX;
     }
     code_unit_free(unit);
-    if (status == STATUS_OK && *out) {
-        status = method_install(l->vm, l, *out);
+    if (status == STATUS_OK && code) {
+        *selector = code->selector;
+        status = method_install(l->vm, l, code);
     }
     return status;
 }

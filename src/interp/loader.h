@@ -44,23 +44,26 @@ MUST_CHECK Status loader_add(Loader *loader, Bytes path, Bytes text, Bytes space
 MUST_CHECK Status loader_add_file(Loader *loader, const char *path, Bytes space);
 /* Defines, compiles, installs. STATUS_SYNTAX when anything was wrong (written to the sink). */
 MUST_CHECK Status loader_run(Loader *loader);
-/* The scripts of the files in order: code to run with nil as receiver; NULL for files without. */
+/* The scripts of the files in order: code to run with nil as receiver; NULL for files without.
+ * Who takes one has its count (class.h: code_link). */
 uint32_t loader_script_count(const Loader *loader);
 const CodeUnit *loader_script_unit(const Loader *loader, uint32_t i);
-Code *loader_script(const Loader *loader, uint32_t i);
+Code *loader_take_script(Loader *loader, uint32_t i);
 uint32_t loader_method_count(const Loader *loader);
 uint32_t loader_error_count(const Loader *loader);
 void loader_free(Loader *loader);
 
-/* One method for an existing class (compileAndInstall:): bare or with its wrapper. The installed
- * code in *out. On STATUS_SYNTAX `report` (a Buf of the caller) holds the text. */
+/* One method for an existing class (compileAndInstall:): bare or with its wrapper. The selector
+ * in *selector, 0 when nothing was installed. On STATUS_SYNTAX `report` (a Buf of the caller)
+ * holds the text. */
 struct Buf;
-MUST_CHECK Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, Code **out,
-                                        struct Buf *report);
+MUST_CHECK Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source,
+                                        uint32_t *selector, struct Buf *report);
 /* The same without linking: returns a new unit. cls may be CLASS_NONE. */
 MUST_CHECK Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out,
                                       bool *class_side, struct Buf *report);
-/* A doit (evaluate:). `binding` tells which top-level variables exist (ctx, name). */
+/* A doit (evaluate:), with its count (class.h: code_link). `binding` tells which top-level
+ * variables exist (ctx, name). */
 typedef struct DoitRequest {
     Bytes source;
     Bytes file; /* for messages and traces */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "code_life.h"
 #include "file_tree.h"
 #include "interp_int.h"
 #include "loader.h"
@@ -41,13 +42,14 @@ typedef struct Job {
     /* results */
     Status status;
     Buf report;
-    Code *code;
+    Code *code; /* doits: with a count, when it is counted */
     uint32_t selector, nargs, ninstr, nliterals, methods;
 } Job;
 
 static void job_free(void *state)
 {
     Job *j = state;
+    code_release_outside(j->vm, j->code);
     free((char *)(uintptr_t)j->source.data);
     free(j->file);
     free(j->names);
@@ -113,10 +115,7 @@ static void compile_method_job(Job *j, VmLocal *l)
 
 static void install_job(Job *j, VmLocal *l)
 {
-    j->status = loader_compile_method(l, j->cls, j->source, &j->code, &j->report);
-    if (j->status == STATUS_OK && j->code) {
-        j->selector = j->code->selector;
-    }
+    j->status = loader_compile_method(l, j->cls, j->source, &j->selector, &j->report);
 }
 
 static Status add_path(void *ctx, const char *path, Bytes space)
@@ -224,8 +223,16 @@ PrimStatus prim_compiler_compile(PrimCall *c)
 {
     if (c->dirty_done) {
         Job *j = c->dirty_state;
-        return j->status == STATUS_OK ? finish(c, j, prim_ok(c, j->code->handle))
-                                      : answer_report(c, j);
+        if (j->status != STATUS_OK) {
+            return answer_report(c, j);
+        }
+        Value handle = j->code->handle;
+        if (code_hold(c->cx, c->heap, j->code) != STATUS_OK) {
+            return finish(c, j, out_of_memory(c));
+        }
+        code_release(local_of(c), j->code);
+        j->code = NULL;
+        return finish(c, j, prim_ok(c, handle));
     }
     StrView source, file;
     if (!prim_text(c, c->args[1], &source)) {
@@ -317,7 +324,9 @@ PrimStatus prim_compiler_load(PrimCall *c)
 static Code *compiled(Value v)
 {
     bool fits = value_is_kind(v, OBJ_CLOSURE) && obj_class(obj_of(v)) == CLASS_COMPILED_METHOD;
-    return fits ? closure_code(obj_of(v)) : NULL;
+    Code *code = fits ? closure_code(obj_of(v)) : NULL;
+    /* a trace holds handles of methods too, which must not run on any receiver */
+    return code && code->kind == CODE_DOIT ? code : NULL;
 }
 
 PrimStatus prim_compiler_run(PrimCall *c)

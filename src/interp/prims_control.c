@@ -19,6 +19,7 @@
 
 #include "buf.h"
 #include "class.h"
+#include "code_life.h"
 #include "interp_int.h"
 
 /* ---- blocks ------------------------------------------------------------------------------- */
@@ -302,7 +303,8 @@ PrimStatus prim_exception_restart_with(PrimCall *c) { return restart(c, true); }
 /* ---- traces ------------------------------------------------------------------------------- */
 
 #define TRACE_FRAMES_MAX 256
-/* A frame in a trace: code number << 24 | pc index. */
+/* A frame in a trace: code number << 24 | pc index. Behind the frames, what makes whoever has the
+ * trace hold counted code: the versions' handles. */
 #define TRACE_PC_BITS 24
 
 /* NULL: no such code (the Array was made by somebody else). */
@@ -311,9 +313,7 @@ static const Code *trace_code(const Vm *vm, Value frame)
     if (!value_is_int(frame)) {
         return NULL;
     }
-    uint64_t id = (uint64_t)value_as_int(frame) >> TRACE_PC_BITS;
-    /* acquire: pairs with register_code */
-    return id < atom_load_acq(&vm->ncodes) ? atom_load_acq(&vm->codes)[id] : NULL;
+    return code_by_number(vm, (uint64_t)value_as_int(frame) >> TRACE_PC_BITS);
 }
 
 /* How many of the frames tell of the program: not the innermost one of Embedding, which ran the
@@ -340,7 +340,8 @@ static size_t trace_story(const Vm *vm, const Value *frames, size_t n)
 PrimStatus prim_exception_capture_trace(PrimCall *c)
 {
     uint64_t found[TRACE_FRAMES_MAX];
-    size_t n = 0;
+    Value handles[TRACE_FRAMES_MAX];
+    size_t n = 0, nhandles = 0;
     FrameWalk w = frame_top(c->process);
     /* frames of Exception's own signalling methods are not part of the story */
     do {
@@ -349,16 +350,22 @@ PrimStatus prim_exception_capture_trace(PrimCall *c)
                    class_inherits(c->vm, w.code->owner & ~1u, CLASS_EXCEPTION);
         if (!own) {
             found[n++] = (uint64_t)w.code->id << TRACE_PC_BITS | index;
+            Value handle = code_counted_handle(w.code);
+            if (handle != VALUE_NIL && (nhandles == 0 || handles[nhandles - 1] != handle)) {
+                handles[nhandles++] = handle;
+            }
         }
     } while (n < TRACE_FRAMES_MAX && frame_up(&w));
     PrimStatus st;
-    Object *array = prim_new(c, CLASS_ARRAY, OBJ_SLOTS, 0, n, &st);
+    Object *array = prim_new(c, CLASS_ARRAY, OBJ_SLOTS, 0, n + nhandles, &st);
     if (!array) {
         return st;
     }
     for (size_t i = 0; i < n; i++) {
         array->words[i] = value_int((int64_t)(found[i] & (((uint64_t)1 << 46) - 1)));
     }
+    /* as long as somebody has the trace, the numbers mean this code */
+    memcpy(array->words + n, handles, nhandles * sizeof *handles);
     prim_charge(c, n / 4);
     return prim_ok(c, value_ptr(array));
 }

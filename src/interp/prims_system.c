@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "class.h"
+#include "code_life.h"
 #include "output.h"
 #include "prims.h"
 #include "utf8.h"
@@ -233,6 +234,9 @@ enum {
     STAT_BIG,
     STAT_SYMBOLS,
     STAT_SYMBOL_BYTES,
+    STAT_CODE_BYTES,
+    STAT_CODE_VERSIONS,
+    STAT_FROZEN_BYTES,
     STAT_SWITCHES,
     STAT_HANDOVERS,
     STAT_STEALS,
@@ -254,6 +258,9 @@ static void statistics_sum(Vm *vm, uint64_t *sums)
     sums[STAT_BIG] = pools.big_bytes;
     sums[STAT_SYMBOLS] = symtab_count(vm->symtab);
     sums[STAT_SYMBOL_BYTES] = symtab_bytes(vm->symtab);
+    sums[STAT_CODE_BYTES] = vm_code_bytes(vm);
+    sums[STAT_CODE_VERSIONS] = atom_load_rlx(&vm->counted_versions); /* relaxed: figures */
+    sums[STAT_FROZEN_BYTES] = atom_load_rlx(&vm->heap_env.frozen_bytes);
     for (uint32_t i = 0; i < sched_count(vm->group); i++) {
         SchedStats s;
         sched_stats(vm->group, i, &s);

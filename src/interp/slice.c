@@ -51,10 +51,24 @@ static bool back_from_collection(VmLocal *l, Process *p)
     return true;
 }
 
+/* At a switch-in: whether frozen regions should be let go. Stress builds collect each time, because
+ * a primitive that continues must find its way without addresses. */
+static bool sweep_due(const VmLocal *l, const Process *p)
+{
+#ifdef MAGGIE_GC_STRESS
+    (void)l;
+    (void)p;
+    return true;
+#else
+    return p->heap.ext && heap_wants_sweep(&p->heap, &l->vm->heap_env);
+#endif
+}
+
 TaskVerdict interp_run(Task *task, Sched *sched)
 {
     Process *p = (Process *)(void *)((char *)task - offsetof(Process, task));
     VmLocal *l = sched->user;
+    bool swept = false; /* once per turn: a second would find the same, or it would never end */
     for (;;) {
         if (process_has_signals(p)) {
             process_fetch_at_rest(&l->actor, p, &sched->reds);
@@ -64,8 +78,11 @@ TaskVerdict interp_run(Task *task, Sched *sched)
             }
         }
         vm_local_check_version(l); /* after the fetch: what it brought may tell of new code */
-        if (UNLIKELY(p->wait == PROCESS_WAIT_COLLECT) && !back_from_collection(l, p)) {
-            return end_process(l, p);
+        if (UNLIKELY(p->wait == PROCESS_WAIT_COLLECT)) {
+            swept = true;
+            if (!back_from_collection(l, p)) {
+                return end_process(l, p);
+            }
         }
         if (UNLIKELY(p->flags & PROCESS_F_EXIT_PENDING)) {
             switch (interp_deliver_exit(l, p)) {
@@ -88,6 +105,18 @@ TaskVerdict interp_run(Task *task, Sched *sched)
             return TASK_YIELD; /* a signal is half linked: look again later */
         }
         p->wait = PROCESS_WAIT_NOTHING;
+        if (UNLIKELY(!swept && sweep_due(l, p))) {
+            swept = true;
+            if (interp_sweep_is_long(l, p)) {
+                if (leave_to_collect(l, p)) {
+                    return TASK_PARKED;
+                }
+                continue;
+            }
+            if (!interp_sweep(l, p, &sched->reds)) {
+                return end_process(l, p);
+            }
+        }
         int32_t before = sched->reds;
         LoopEnd end = interp_loop(l, p, sched);
         l->unpaid += before - sched->reds;

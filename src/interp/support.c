@@ -3,6 +3,7 @@
  * messages that were not understood, and turning failures of primitives into exceptions.
  * Threads: by the owner of the process, between safepoints. */
 #include "class.h"
+#include "code_life.h"
 #include "utf8.h"
 #include <stdio.h>
 
@@ -21,6 +22,18 @@ static void visit_window(const Code *code, Value *regs, size_t height, HeapVisit
     }
 }
 
+/* Counted code of a frame or pending call: its handle, so that the collection keeps its region. */
+static void visit_code(const Code *code, HeapVisit visit, void *arg)
+{
+#ifdef MAGGIE_MUTANT_CODE_EARLY
+    return;
+#endif
+    if (code && code_is_counted(code)) {
+        Value handle = code->method->handle; /* frozen: it stays where it is */
+        visit(arg, &handle, 1);
+    }
+}
+
 void interp_roots(void *process, HeapVisit visit, void *arg)
 {
     Process *p = process;
@@ -35,11 +48,13 @@ void interp_roots(void *process, HeapVisit visit, void *arg)
         if (more)
 #endif
             visit_window(code, regs, height, visit, arg);
+        visit_code(code, visit, arg);
         if (!more) {
             break;
         }
         height = above - w.window;
     }
+    visit_code(p->pending, visit, arg);
     process_visit_roots(p, visit, arg);
     away_copy_roots(p, visit, arg);
 }
@@ -55,13 +70,13 @@ void interp_end_for(Process *p, Status status)
     process_set_end(p, value_symbol(symbol), VALUE_NIL);
 }
 
-static HeapGcRequest collect_request(const Process *p, size_t need_words, size_t live,
-                                     size_t stack_words)
+static HeapGcRequest collect_request(const Process *p, HeapGcKind kind, size_t need_words,
+                                     size_t live, size_t stack_words)
 {
     /* registers up to the window's end must stay addressable, live or not */
     size_t top = p->code->nregs > live ? p->code->nregs : live;
     return (HeapGcRequest){
-        .kind = HEAP_GC_AUTO,
+        .kind = kind,
         .need_words = need_words + HEAP_STACK_RED_ZONE,
         .stack_used_words = p->window + live,
         .stack_need_words = top - live + stack_words + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS,
@@ -72,7 +87,7 @@ bool interp_collect_is_long(VmLocal *l, Process *p, size_t need_words, size_t li
                             size_t stack_words)
 {
     p->live = (uint32_t)live;
-    l->collection = (Collection){.request = collect_request(p, need_words, live, stack_words)};
+    l->collection = (Collection){.request = collect_request(p, HEAP_GC_AUTO, need_words, live, stack_words)};
 #ifdef MAGGIE_MUTANT_AWAY_NEVER
     return false;
 #endif
@@ -97,12 +112,12 @@ void interp_collect_whole(HeapCtx *cx, Process *p, const Collection *c, HeapGcRe
     }
 }
 
-bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
-                    int32_t *reds)
+static bool collect(VmLocal *l, Process *p, HeapGcKind kind, size_t need_words, size_t live,
+                    size_t stack_words, int32_t *reds)
 {
     p->live = (uint32_t)live;
     HeapRoots roots = {interp_roots, p};
-    HeapGcRequest request = collect_request(p, need_words, live, stack_words);
+    HeapGcRequest request = collect_request(p, kind, need_words, live, stack_words);
     HeapGcResult result = {0};
     Status status = heap_collect(&p->heap, &l->actor.heap, &roots, &request, &result);
     l->counters.collections++;
@@ -123,6 +138,23 @@ bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size
         *reds -= (int32_t)(cost < 2000 ? cost : 2000);
     }
     return true;
+}
+
+bool interp_collect(VmLocal *l, Process *p, size_t need_words, size_t live, size_t stack_words,
+                    int32_t *reds)
+{
+    return collect(l, p, HEAP_GC_AUTO, need_words, live, stack_words, reds);
+}
+
+bool interp_sweep(VmLocal *l, Process *p, int32_t *reds)
+{
+    return collect(l, p, HEAP_GC_MAJOR, 0, p->live, 0, reds);
+}
+
+bool interp_sweep_is_long(VmLocal *l, Process *p)
+{
+    l->collection = (Collection){.request = collect_request(p, HEAP_GC_MAJOR, 0, p->live, 0)};
+    return heap_collect_is_long(&p->heap, &l->actor.heap, &l->collection.request);
 }
 
 StackGrowth interp_grow_stack(VmLocal *l, Process *p, size_t live, unsigned nregs, int32_t *reds)

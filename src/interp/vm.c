@@ -6,6 +6,7 @@
  * Shut-down: vm_stop (any thread), vm_join, vm_destroy: processes, cells, code, tables, memory.
  * Threads: as class.h says. */
 #include "cpu.h"
+#include "code_life.h"
 #include "link_mutants.h"
 #include "crash.h"
 #include "info.h"
@@ -108,6 +109,9 @@ static void on_thread_stop(void *ctx, Sched *sched) {
     }
 }
 
+/* Frozen regions of so many bytes are worth looking at the epoch for. */
+#define EPOCH_POLL_BYTES ((size_t)256 << 10)
+
 static void on_slice_begin(void *ctx, Sched *sched) {
     (void)ctx;
     epoch_begin(((VmLocal *)sched->user)->actor.epoch);
@@ -117,8 +121,13 @@ static void on_slice_end(void *ctx, Sched *sched) {
     (void)ctx;
     VmLocal *l = sched->user;
     epoch_end(l->actor.epoch);
-    if (epoch_pending(l->actor.epoch) >= 32) {
+    size_t *deferred = &l->actor.heap.deferred_bytes;
+    if (epoch_pending(l->actor.epoch) >= 32 || *deferred >= EPOCH_POLL_BYTES) {
         epoch_poll(l->actor.epoch);
+        *deferred = epoch_pending(l->actor.epoch) ? *deferred : 0;
+    }
+    if (atom_load_rlx(&l->vm->ask_cursor) != UINT32_MAX) { /* relaxed: it looks again */
+        vm_wake_some(l);
     }
 }
 
@@ -184,7 +193,9 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
         .stack_cap_bytes = stack_cap + INTERP_STACK_RESERVES * INTERP_STACK_RESERVE_BYTES,
         .stack_soft_bytes = stack_cap,
         .long_words = config->long_words ? config->long_words : HEAP_LONG_WORDS,
-        .verify = config->verify || VERIFY_ALWAYS};
+        .verify = config->verify || VERIFY_ALWAYS,
+        .code_handle = code_handle_of,
+        .code_dead = version_dead};
     STATUS_FORWARD(vm_make_core_classes(vm));
     STATUS_FORWARD(output_create(vm, &vm->output));
     SchedConfig sched = {.env = vm->env,
@@ -232,6 +243,7 @@ Status vm_create(const VmConfig *config, Vm **out) {
     }
     vm->env = env;
     vm->sim = config->sim;
+    vm->ask_cursor = UINT32_MAX;
     vm->embedder = config->embedder;
     vm->on_quiescent = config->quiescent;
     vm->on_main_ended = config->main_ended;
@@ -244,8 +256,22 @@ Status vm_create(const VmConfig *config, Vm **out) {
     return STATUS_OK;
 }
 
+/* Nothing runs any more, and no heap is left. Counted code dies of its last count, now or in
+ * epoch_domain_destroy. */
 static void free_code(Vm *vm, HeapCtx *cx) {
+    for (uint32_t i = 0; i < vm->nclasses; i++) {
+        const MethodDict *dict = vm_class(vm, i)->methods;
+        for (uint32_t k = 0; dict && k < dict->capacity; k++) {
+            Code *code = dict->entries[k].code;
+            if (code && code_is_counted(code)) {
+                region_release(cx, NULL, code->region);
+            }
+        }
+    }
     for (Code *code = vm->all_code; code; code = code->next) {
+        if (code_is_counted(code)) {
+            continue;
+        }
         code_free_caches(vm, code);
         if (code->region) {
             region_free_immortal(cx, code->region);
@@ -334,6 +360,12 @@ Status vm_spawn_code(VmLocal *l, Code *code, Value receiver, unsigned argc, cons
     }
     p->domain = l->vm->root_domain;
     p->flags |= PROCESS_F_MAIN;
+    status = code_hold(&l->actor.heap, &p->heap, code);
+    if (status != STATUS_OK) {
+        heap_destroy(&p->heap, &l->actor.heap);
+        process_abandon(&l->actor, p);
+        return status;
+    }
     for (unsigned i = 0; i < argc; i++) {
         if (heap_reserve_hold(&p->heap, &l->actor.heap) != STATUS_OK ||
             !heap_hold(&p->heap, &l->actor.heap, args[i])) {

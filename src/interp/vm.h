@@ -39,7 +39,8 @@ typedef struct InlineCache {
 typedef enum {
     ENTRY_BYTECODE,
     ENTRY_PRIMITIVE,
-    ENTRY_GETTER /* answers slot getter_slot of the receiver without a frame */
+    ENTRY_GETTER, /* answers slot getter_slot of the receiver without a frame */
+    ENTRY_COUNTED /* bytecode that the process has to hold first (code_life.h) */
 } CodeEntry;
 
 /* Methods whose frames exception handling looks for. */
@@ -82,15 +83,19 @@ typedef struct Code {
     uint32_t ninstr, nics, nliterals, nglobals, nblocks, nlines, ntemps;
     const LineEntry *lines;
     struct Code *method; /* blocks: the outermost code; otherwise itself */
-    Region *region;      /* literals */
+    Region *region;      /* literals of the whole version; outermost code only */
     const char *file;    /* interned by the VM, or "" */
     uint32_t line;
     Bytes source, doc; /* owned by the VM's code memory */
     Bytes *temp_names;
     Bytes *bindings;
     uint8_t *new_bindings;
-    Value handle;      /* doits: the CompiledMethod that stands for the code, in `region` */
-    struct Code *next; /* list of all code of the VM */
+    /* doits and counted versions, outermost code: the CompiledMethod that stands for it, in
+     * `region` */
+    Value handle;
+    struct Code *next, *prev;    /* list of all code of the VM */
+    struct Code *peer;           /* next code of the same version */
+    struct CodeVersion *version; /* counted ones: their memory; or NULL */
     const char *prim_help;
 } Code;
 
@@ -98,7 +103,8 @@ enum {
     CODE_F_NLR = 1,       /* block with ^ */
     CODE_F_USES_SELF = 2, /* block that captures self as capture 0 */
     CODE_F_FRAME = 4,     /* primitive that walks or changes frames: state is committed before */
-    CODE_F_LIBRARY = 8    /* part of the boot image: no global is hidden from it */
+    CODE_F_LIBRARY = 8,   /* part of the boot image: no global is hidden from it */
+    CODE_F_COUNTED = 16   /* lives while somebody refers to it (code_life.h) */
 };
 
 /* ---- classes ------------------------------------------------------------------------------- */
@@ -273,6 +279,9 @@ typedef struct Vm {
     struct CellTable *cells; /* globals by symbol */
     Code **codes;
     uint32_t ncodes, codes_cap;
+    uint32_t free_code, nfree_codes;         /* numbers of dead code, linked through `codes` */
+    size_t counted_bytes, counted_versions; /* figures about counted code */
+    uint32_t ask_cursor; /* which processes are still to be woken (code_life.h); UINT32_MAX: none */
     Code *all_code;
     struct TraitTable *traits;
     Domain *root_domain;

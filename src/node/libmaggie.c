@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "boot_image.h"
+#include "code_life.h"
 #include "image.h"
 #include "info.h"
 #include "interp_int.h"
@@ -398,6 +399,9 @@ MaggieStatus maggie_destroy(Maggie *m)
         if (output_flush_final(m->vm->output) != STATUS_OK) {
             result = MAGGIE_IO;
         }
+        while (m->next_script < m->nscripts) {
+            code_release_outside(m->vm, m->scripts[m->next_script++]); /* never started */
+        }
         vm_destroy(m->vm);
     }
     while (m->jobs) {
@@ -447,7 +451,7 @@ static MaggieStatus finish_load(Maggie *m, Loader *loader, Status added)
         } else {
             m->scripts = scripts;
             for (uint32_t i = 0; i < n; i++) {
-                Code *code = loader_script(loader, i);
+                Code *code = loader_take_script(loader, i);
                 if (code) {
                     m->scripts[m->nscripts++] = code;
                 }
@@ -540,28 +544,33 @@ static void leave(Maggie *m)
     }
 }
 
-/* A process that runs `code`. Under the lock, so that its end finds job->pid set. */
-static Status spawn(Maggie *m, Job *job, Code *code, Value receiver, unsigned argc,
-                    const Value *args)
+/* A process that runs `code`, of which the caller has a count, or (NULL) the class method
+ * `selector` of the receiver. Under the lock, so that its end finds job->pid set. */
+static Status spawn(Maggie *m, Job *job, Code *code, uint32_t selector, Value receiver,
+                    unsigned argc, const Value *args)
 {
     Vm *vm = m->vm;
     lock_acquire(&vm->outside_lock);
     epoch_begin(vm->outside->actor.epoch);
+    if (!code) { /* inside the section: it may be replaced at any time */
+        code = vm_lookup(vm, value_as_class(receiver) | 1u, selector);
+    }
     Status status = vm_spawn_code(vm->outside, code, receiver, argc, args, &job->pid);
     epoch_end(vm->outside->actor.epoch);
     lock_release(&vm->outside_lock);
     return status;
 }
 
-static Code *library_method(Maggie *m, const char *class_name, const char *selector, Value *cls)
+/* The symbol of a class method that there is (none is ever removed), and its receiver; 0. */
+static uint32_t library_method(Maggie *m, const char *class_name, const char *selector, Value *cls)
 {
     uint32_t index = class_find(m->vm, (Bytes){class_name, strlen(class_name)});
     uint32_t symbol = symtab_lookup(m->vm->symtab, selector, strlen(selector));
-    if (index == CLASS_NONE || !symbol) {
-        return NULL;
+    if (index == CLASS_NONE || !symbol || !maggie_understands(m, class_name, selector, true)) {
+        return 0;
     }
     *cls = value_class(index);
-    return vm_lookup(m->vm, index | 1u, symbol);
+    return symbol;
 }
 
 /* Starts a class method of the library's Embedding; job->id replaces a VALUE_NONE argument. */
@@ -569,8 +578,8 @@ static MaggieStatus start_embedding(Maggie *m, const char *selector, Value *args
                                     bool session, MaggiePid *pid)
 {
     Value receiver = VALUE_NIL;
-    Code *code = library_method(m, "Embedding", selector, &receiver);
-    if (!code) {
+    uint32_t method = library_method(m, "Embedding", selector, &receiver);
+    if (!method) {
         return MAGGIE_INTERNAL;
     }
     enter(m);
@@ -580,7 +589,7 @@ static MaggieStatus start_embedding(Maggie *m, const char *selector, Value *args
         for (unsigned i = 0; i < n; i++) {
             args[i] = args[i] == VALUE_NONE ? value_int(job->id) : args[i];
         }
-        status = spawn(m, job, code, receiver, n, args);
+        status = spawn(m, job, NULL, method, receiver, n, args);
         *pid = job->pid;
         if (status != STATUS_OK) {
             job_free(m, job);
@@ -600,9 +609,9 @@ MaggieStatus maggie_start_script(Maggie *m, MaggiePid *pid)
     enter(m);
     Job *job = job_new(m, false);
     Status status =
-        job ? spawn(m, job, m->scripts[m->next_script], VALUE_NIL, 0, NULL) : STATUS_NO_MEMORY;
+        job ? spawn(m, job, m->scripts[m->next_script], 0, VALUE_NIL, 0, NULL) : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
-        m->next_script++;
+        code_release_outside(m->vm, m->scripts[m->next_script++]);
         *pid = job->pid;
     } else if (job) {
         job_free(m, job);
@@ -653,7 +662,9 @@ MaggieStatus maggie_start(Maggie *m, const char *text, MaggiePid *pid, MaggieRes
         return status;
     }
     Value args[3] = {code->handle, VALUE_NONE, VALUE_TRUE};
-    return start_embedding(m, "evaluate:job:print:", args, 3, false, pid);
+    status = start_embedding(m, "evaluate:job:print:", args, 3, false, pid);
+    code_release_outside(m->vm, code); /* the process has its own count */
+    return status;
 }
 
 MaggieStatus maggie_start_call(Maggie *m, const char *class_name, bool class_side,
@@ -681,9 +692,7 @@ MaggieStatus maggie_start_call(Maggie *m, const char *class_name, bool class_sid
                                                      : "callNew:selector:arguments:job:print:",
                                           args, 5, false, pid);
     if (region) {
-        lock_acquire(&m->vm->outside_lock);
-        region_release(cx, m->vm->outside->actor.epoch, region); /* the process has its own count */
-        lock_release(&m->vm->outside_lock);
+        vm_region_retire_outside(m->vm, region); /* the process has its own count */
     }
     return result;
 }

@@ -683,27 +683,133 @@ static void become_refuses_immediates(void **state)
 
 /* ---- closures, verification ---- */
 
-static void note_code(void *ctx, void *code) { *(uintptr_t *)ctx ^= (uintptr_t)code; }
+/* Code of this test: the handle is the first thing in it. */
+static Value handle_of_code(const void *code) { return *(const Value *)code; }
 
-static void code_of_live_closures_is_reported(void **state)
+static void note_dead_code(HeapEnv *henv, EpochRecord *epoch, void *code)
+{
+    (void)henv;
+    (void)epoch;
+    ((Value *)code)[1] = VALUE_TRUE;
+}
+
+/* A region that carries `code` and holds nothing but the handle. */
+static Region *region_with_code(World *w, Value code[2])
+{
+    Region *region;
+    Object *handle;
+    assert_int_equal(region_new(&w->cx, 3, false, &region), STATUS_OK);
+    assert_int_equal(frozen_new(region, CLASS_BLOCK, OBJ_CLOSURE, 0, 1, &handle), STATUS_OK);
+    handle->words[CLOSURE_CODE] = value_raw(code);
+    code[0] = value_ptr(handle);
+    code[1] = VALUE_FALSE;
+    region_carry_code(region, code, 1000);
+    return region;
+}
+
+static void push_closure(Proc *p, void *code)
+{
+    Object *c = proc_new(p, OBJ_CLOSURE, 0, 2);
+    c->words[CLOSURE_CODE] = value_raw(code);
+    c->words[CLOSURE_FIRST_CAPTURE] = VALUE_NIL;
+    proc_push(p, value_ptr(c));
+}
+
+static void code_lives_while_a_closure_refers_to_it(void **state)
+{
+    (void)state;
+    static const HeapGcKind kinds[] = {HEAP_GC_AUTO, HEAP_GC_MAJOR};
+    for (size_t k = 0; k < 2; k++) {
+        World w;
+        Proc p, q;
+        Value code[2] __attribute__((aligned(16)));
+        world_open(&w);
+        w.henv.code_handle = handle_of_code;
+        w.henv.code_dead = note_dead_code;
+        size_t before = w.henv.frozen_bytes;
+        proc_open(&p, &w);
+        proc_open(&q, &w);
+        Region *region = region_with_code(&w, code);
+        assert_true(w.henv.frozen_bytes >= before + 1000);
+        assert_true(heap_hold(&p.heap, &w.cx, code[0]));
+        push_closure(&p, code);
+        assert_false(region_retire(&w.cx, NULL, region)); /* too little to ask for */
+        assert_true(w.henv.retired_bytes >= 1000);
+        proc_collect(&p, kinds[k]);
+        assert_true(code[1] == VALUE_FALSE);
+        /* a copy holds it on its own */
+        Fragment *f;
+        assert_int_equal(fragment_copy_out(&p.heap, &w.cx, *proc_root(&p, 0), 0, &f, NULL),
+                         STATUS_OK);
+        *proc_root(&p, 0) = VALUE_NIL;
+        proc_collect(&p, kinds[k]);
+        assert_true(code[1] == VALUE_FALSE);
+        proc_push(&q, heap_adopt(&q.heap, f));
+        proc_collect(&q, kinds[k]);
+        assert_true(code[1] == VALUE_FALSE);
+        *proc_root(&q, 0) = VALUE_NIL;
+        proc_collect(&q, kinds[k]);
+        assert_true(code[1] == VALUE_TRUE);
+        assert_int_equal(w.henv.frozen_bytes, before);
+        assert_int_equal(w.henv.retired_bytes, 0);
+        proc_close(&p);
+        proc_close(&q);
+        world_close(&w);
+    }
+}
+
+static void a_heap_that_noted_many_regions_lets_them_go(void **state)
 {
     (void)state;
     World w;
     Proc p;
-    uintptr_t seen = 0;
     world_open(&w);
-    w.henv.code_seen = note_code;
-    w.henv.ctx = &seen;
     proc_open(&p, &w);
-    for (uintptr_t i = 1; i <= 3; i++) {
-        Object *c = proc_new(&p, OBJ_CLOSURE, 0, 2);
-        c->words[CLOSURE_CODE] = value_raw((void *)(i << 4));
-        c->words[CLOSURE_FIRST_CAPTURE] = VALUE_NIL;
-        if (i < 3)
-            proc_push(&p, value_ptr(c));
+    for (unsigned i = 0; i < 200; i++) {
+        Region *region;
+        Object *o;
+        assert_int_equal(region_new(&w.cx, 3, false, &region), STATUS_OK);
+        assert_int_equal(frozen_new(region, CLASS_ARRAY, OBJ_SLOTS, 0, 1, &o), STATUS_OK);
+        o->words[0] = VALUE_NIL;
+        assert_true(heap_hold(&p.heap, &w.cx, value_ptr(o)));
+        assert_false(region_retire(&w.cx, NULL, region));
+        if (i < 60)
+            assert_false(heap_wants_sweep(&p.heap, &w.henv));
     }
+    assert_true(heap_wants_sweep(&p.heap, &w.henv));
     proc_collect(&p, HEAP_GC_AUTO);
-    assert_int_equal(seen, 0x30);
+    assert_false(heap_wants_sweep(&p.heap, &w.henv));
+    assert_int_equal(w.henv.frozen_bytes, 0);
+    proc_close(&p);
+    world_close(&w);
+}
+
+/* One that holds a single big region is asked when enough of such are retired. */
+static void heaps_are_asked_when_much_is_retired(void **state)
+{
+    (void)state;
+    World w;
+    Proc p;
+    size_t words = (size_t)1 << 20; /* 8 MiB */
+    world_open(&w);
+    proc_open(&p, &w);
+    Region *region;
+    Object *o;
+    assert_int_equal(region_new(&w.cx, words + 8, false, &region), STATUS_OK);
+    assert_int_equal(frozen_new(region, CLASS_ARRAY, OBJ_SLOTS, 0, words, &o), STATUS_OK);
+    for (size_t i = 0; i < words; i++)
+        obj_slots(o)[i] = VALUE_NIL;
+    assert_true(heap_hold(&p.heap, &w.cx, value_ptr(o)));
+    assert_false(heap_wants_sweep(&p.heap, &w.henv));
+    assert_true(region_retire(&w.cx, NULL, region));
+    assert_true(heap_wants_sweep(&p.heap, &w.henv));
+    proc_push(&p, value_ptr(o));
+    proc_collect(&p, HEAP_GC_AUTO);
+    assert_false(heap_wants_sweep(&p.heap, &w.henv)); /* it is needed: not asked again */
+    assert_true(w.henv.frozen_bytes > words);
+    *proc_root(&p, 0) = VALUE_NIL;
+    proc_collect(&p, HEAP_GC_AUTO);
+    assert_int_equal(w.henv.frozen_bytes, 0);
     proc_close(&p);
     world_close(&w);
 }
@@ -790,6 +896,8 @@ GC_MAIN(cmocka_unit_test(a_new_heap_is_256_bytes_and_gives_them_back),
         cmocka_unit_test(become_forward_drops_the_first),
         cmocka_unit_test(become_of_strings_keeps_their_buffers_counted),
         cmocka_unit_test(become_refuses_immediates),
-        cmocka_unit_test(code_of_live_closures_is_reported),
+        cmocka_unit_test(code_lives_while_a_closure_refers_to_it),
+        cmocka_unit_test(a_heap_that_noted_many_regions_lets_them_go),
+        cmocka_unit_test(heaps_are_asked_when_much_is_retired),
         cmocka_unit_test(verification_finds_planted_damage),
         cmocka_unit_test(minor_work_does_not_depend_on_the_live_heap))

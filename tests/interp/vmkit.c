@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <time.h>
 
+#include "code_life.h"
 #include "loader.h"
 #include "output.h"
 
@@ -148,6 +149,7 @@ static void counted_free(void *ctx, void *block, size_t n)
 {
     VmKit *k = ctx;
     (void)atom_sub_rlx(&k->bytes_live, n); /* relaxed: as in counted */
+    memset(block, 0xDB, n); /* who still uses it will notice */
     free(block);
 }
 
@@ -242,7 +244,7 @@ static Code *load(VmKit *k, VmLocal *l, const char *source)
     if (status != STATUS_OK)
         fprintf(stderr, "%s%s", k->notes, source);
     assert_ok(status);
-    Code *script = loader_script(loader, 0);
+    Code *script = loader_take_script(loader, 0);
     loader_free(loader);
     lock_release(&k->vm->load_lock);
     return script;
@@ -252,7 +254,7 @@ void vmkit_load(VmKit *k, const char *source)
 {
     VmLocal *l;
     assert_ok(vm_local_open(k->vm, &l));
-    (void)load(k, l, source);
+    code_release(l, load(k, l, source));
     vm_local_close(l);
 }
 
@@ -365,6 +367,7 @@ uint32_t vmkit_spawn_in(VmKit *k, const char *script, Domain *domain)
     Code *code = load(k, l, script);
     assert_non_null(code);
     uint32_t number = spawn_code(k, l, code, domain);
+    code_release(l, code); /* the process has its own count */
     vm_local_close(l);
     return number;
 }
