@@ -47,7 +47,7 @@ static void record_free(const Env *env, EpochRecord *record)
 }
 
 /* A function that runs now may defer again, on any record; so go round until nothing is left. */
-static void run_all(EpochDomain *domain)
+void epoch_domain_drain(EpochDomain *domain)
 {
     bool again = true;
     while (again) {
@@ -63,7 +63,7 @@ static void run_all(EpochDomain *domain)
 
 void epoch_domain_destroy(EpochDomain *domain)
 {
-    run_all(domain);
+    epoch_domain_drain(domain);
     const Env *env = domain->env;
     while (domain->all) {
         EpochRecord *record = domain->all;

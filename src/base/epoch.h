@@ -26,7 +26,11 @@ struct EpochEntry {
 /* Returns new, or NULL. */
 EpochDomain *epoch_domain_create(const Env *env);
 
-/* Runs whatever is still deferred (no section may be open, no record in use) and frees. */
+/* Runs whatever is still deferred, of all records, and what that defers. No section may be open and
+ * no record in use by another thread. */
+void epoch_domain_drain(EpochDomain *domain);
+
+/* The same, and frees. */
 void epoch_domain_destroy(EpochDomain *domain);
 
 /* Gives the calling thread a record; NULL when memory is out. */

@@ -303,7 +303,11 @@ void vm_destroy(Vm *vm) {
         }
         vm_free_cells(vm, cx);
         free_code(vm, cx);
-        (void)heap_dig(cx, SIZE_MAX); /* items of channels that only globals referred to */
+        /* Dying regions bury the items of channels that only they referred to; freeing those gives
+         * back counts, of which further regions die. */
+        do {
+            epoch_domain_drain(vm->epochs);
+        } while (heap_dig(cx, SIZE_MAX) > 0);
         vm_local_close(vm->outside);
     }
     if (vm->output) {

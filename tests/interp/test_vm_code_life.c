@@ -47,7 +47,8 @@ static void expect_formatted(VmKit *k, const char *wanted, const char *format, .
     "1 to: %d do: [:i |\n"                                                                         \
     "  i = 200 ifTrue: [bytes := System statistics at: #codeBytes].\n"                             \
     "  %s.\n"                                                                                      \
-    "  i \\\\ 100 = 0 ifTrue: [most := most max: (System statistics at: #codeVersions) - from]].\n" \
+    "  i \\\\ 100 = 0 ifTrue: [\n"                                                                 \
+    "    most := most max: (System statistics at: #codeVersions) - from]].\n"                      \
     "(most < %d and: [((System statistics at: #codeBytes) - bytes) < 2000000])\n"                  \
     "  ifTrue: [true] ifFalse: [{most. bytes. System statistics at: #codeBytes}]"
 
@@ -58,8 +59,8 @@ static void evaluate_many(VmKit *k)
                      "(Compiler evaluate: '3 + ', i printString) = (3 + i) ifFalse: [nil foo]",
                      VERSIONS_SLACK);
     expect_formatted(k, "true", EVALUATE_MANY, n,
-                     "((Compiler evaluate: '| a | a := ', i printString, '. [:x | x + a]') value: 1)"
-                     " = (i + 1) ifFalse: [nil foo]",
+                     "((Compiler evaluate: '| a | a := ', i printString, '. [:x | x + a]')"
+                     " value: 1) = (i + 1) ifFalse: [nil foo]",
                      VERSIONS_SLACK);
 }
 
@@ -82,7 +83,8 @@ static void keep_blocks(VmKit *k)
         "me send: (Compiler evaluate: '[:x | x * 2000]').\n"
         "1 to: %d do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
         "ok := true.\n"
-        "kept doWithIndex: [:each :i | ((each value: 3) value: 4) = (7 + i) ifFalse: [ok := false]].\n"
+        "kept doWithIndex: [:each :i |\n"
+        "  ((each value: 3) value: 4) = (7 + i) ifFalse: [ok := false]].\n"
         "got := Process receive payload.\n"
         "1 to: %d do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
         "{ok. (got value: 1) + ((Compiler getGlobal: #Kept) value: 1) = 3000}",
@@ -114,8 +116,8 @@ static void a_stack_trace_keeps_what_it_names(void **state)
     both(keep_traces);
 }
 
-/* Everybody is in the same version of a method (parked in it, running it, holding a block of it, far
- * down the stack, with one in the mailbox) when it is replaced many times, and goes on. */
+/* Everybody is in the same version of a method (parked in it, running it, holding a block of it,
+ * far down the stack, with one in the mailbox) when it is replaced many times, and goes on. */
 #define VERSIONED                                                                                  \
     "Versioned subclass: Object\n"                                                                 \
     "  method: parked [ ^-1 ]\n"                                                                   \
@@ -131,12 +133,14 @@ static void replace_many(VmKit *k)
         "| install v me parked spinning holding forked deep from most early |\n"
         "me := Process current.\n"
         "install := [:n | | s | s := n printString.\n"
-        "  Versioned compileAndInstall: 'method: parked [ | a | 1 to: 40 do: [:i | a := Array new: 400].\n"
+        "  Versioned compileAndInstall: 'method: parked [ | a |\n"
+        "    1 to: 40 do: [:i | a := Array new: 400].\n"
         "    Process receive. ^', s, ' ]'.\n"
         "  Versioned compileAndInstall: 'method: spin: aPid [ | m | aPid send: #spinning.\n"
         "    [(m := Process receive: 2) isNil] whileTrue: [Array new: 20]. ^', s, ' ]'.\n"
         "  Versioned compileAndInstall: 'method: block [ ^[:x | [x + ', s, ' + 0] value] ]'.\n"
-        "  Versioned compileAndInstall: 'method: deep: n [ n = 0 ifTrue: [Process receive. ^', s, '].\n"
+        "  Versioned compileAndInstall: 'method: deep: n [\n"
+        "    n = 0 ifTrue: [Process receive. ^', s, '].\n"
         "    Array new: 300. ^(self deep: n - 1) + 1 ]'].\n"
         "install value: 0. install value: 7000000.\n"
         "v := Versioned new.\n"
@@ -149,7 +153,8 @@ static void replace_many(VmKit *k)
         "Process sleep: 20.\n"
         "from := System statistics at: #codeVersions. most := 0.\n"
         "1 to: %d do: [:i | install value: i.\n"
-        "  i \\\\ 50 = 0 ifTrue: [most := most max: (System statistics at: #codeVersions) - from]].\n"
+        "  i \\\\ 50 = 0 ifTrue: [\n"
+        "    most := most max: (System statistics at: #codeVersions) - from]].\n"
         "early := {parked. spinning. holding. forked. deep} inject: 0 into: [:n :p |\n"
         "  p isAlive ifTrue: [n] ifFalse: [n + 1]].\n"
         "{parked. spinning. holding. forked. deep} do: [:p | p send: #go].\n"
@@ -217,9 +222,35 @@ static void idle_processes_let_go_of_what_they_only_looked_at(void **state)
     both(look_and_forget);
 }
 
+/* The last count of a value goes while the VM is destroyed, and with it those that the message in
+ * its channel has. vmkit_close finds what is not freed. */
+static void leave_items(VmKit *k)
+{
+    vmkit_expect(k,
+                 "| c me |\n"
+                 "me := Process current.\n"
+                 "Compiler setGlobal: #One to: (Array with: 1).\n"
+                 "Compiler setGlobal: #Two to: (Array with: 2).\n"
+                 "c := Channel new: 4.\n"
+                 "c send: {Compiler getGlobal: #One. Compiler getGlobal: #Two}.\n"
+                 "Compiler setGlobal: #Shared to: (Array with: c).\n"
+                 "[| mine |\n"
+                 "  mine := Compiler getGlobal: #Shared. me send: 1. Process receive. mine] fork.\n"
+                 "Process receive.\n"
+                 "Compiler setGlobal: #Shared to: nil. c := nil. 1",
+                 "1");
+}
+
+static void what_a_value_held_is_freed_when_the_vm_is_destroyed(void **state)
+{
+    (void)state;
+    both(leave_items);
+}
+
 TESTKIT_MAIN(cmocka_unit_test(evaluated_code_is_gone_afterwards),
              cmocka_unit_test(a_block_of_evaluated_code_works_as_long_as_it_is_kept),
              cmocka_unit_test(a_stack_trace_keeps_what_it_names),
              cmocka_unit_test(old_versions_are_run_to_their_end),
              cmocka_unit_test(a_global_reassigned_often_takes_no_more_memory),
-             cmocka_unit_test(idle_processes_let_go_of_what_they_only_looked_at))
+             cmocka_unit_test(idle_processes_let_go_of_what_they_only_looked_at),
+             cmocka_unit_test(what_a_value_held_is_freed_when_the_vm_is_destroyed))
