@@ -115,8 +115,7 @@ typedef struct HeapEnv {
     void (*buried_hook)(void *ctx); /* something was buried; any thread. May be NULL */
     void *buried_ctx;
     /* The frozen object that stands for the code of a closure: who has the closure holds its
-     * region.
-     * VALUE_NIL: code that lives as long as the VM. NULL: all code does. */
+     * region. VALUE_NIL: code that lives as long as the VM. NULL: all code does. */
     Value (*code_handle)(const void *code);
     /* A region that carries code (region_carry_code) has died; `epoch` as in region_release. */
     void (*code_dead)(struct HeapEnv *henv, EpochRecord *epoch, void *code);

@@ -707,9 +707,8 @@ static void release_codes(VmLocal *l, Code *const *codes, uint32_t n)
 
 /* Order: dictionaries, then the version, then the empty tables. A scheduler that fills an entry has
  * compared the version after it got the table (send_miss): with a new table it looks the method up
- * anew, with an old one it fills what is thrown away. Replaced versions are retired last: who
- * finds one
- * later than that was in a section before. */
+ * anew, with an old one it fills what is thrown away. Replaced versions are retired last: who finds
+ * one later than that was in a section before. */
 Status methods_install(Vm *vm, VmLocal *l, Code *const *codes, uint32_t n)
 {
     uint64_t filter[16] = {0};

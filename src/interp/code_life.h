@@ -22,10 +22,10 @@
  *   - fragments, new processes and regions with copies of closures (heap_copy.c: copier_scan);
  *   - arrays of captured stack traces, which end with the handles of the versions they name.
  * Not counted are inline caches and the schedulers' caches: they hold only what a dictionary held
- * at
- * the same code_version, are emptied when it changes, and are read inside epoch sections only. So
- * the dictionary's count is given back a grace period after the replacement: whoever found the old
- * version before has noted it by then.
+ * at the same code_version, are emptied when it changes, and are read inside epoch sections only.
+ * So the dictionary's count is given back a grace period after the replacement: whoever found the
+ * old version before has noted it by then. A pending call outlives a section, so who makes one of a
+ * method that it has looked up notes it first (exits.c: push_call).
  *
  * Death: the last count goes on any thread; the region waits for the epoch, then the version is
  * taken out of the VM's lists under code_lock (version_dead); its memory waits for the epoch again,

@@ -6,6 +6,7 @@
  * and ends the process. kill skips that.
  * Threads: by the owner of the process; dirty_done on a dirty thread. */
 #include "class.h"
+#include "code_life.h"
 #include "dirty.h"
 #include "interp_int.h"
 #include "timer.h"
@@ -108,6 +109,12 @@ static bool push_call(VmLocal *l, Process *p, Code *method, Value argument)
     int32_t reds = 0;
     size_t live = p->live;
     p->resume.root = argument; /* a root while the heap may be collected */
+    p->pending = method;       /* as well */
+    /* it may be replaced before it is entered, when a collection is made elsewhere first */
+    if (code_hold(&l->actor.heap, &p->heap, method) != STATUS_OK) {
+        interp_end_for(p, STATUS_NO_MEMORY);
+        return false;
+    }
     /* a long collection has been made before, see interp_deliver_exit */
     if (!interp_collect_is_long(l, p, 0, live, EXIT_STACK_WORDS) &&
         !interp_collect(l, p, 0, live, EXIT_STACK_WORDS, &reds)) {
@@ -118,7 +125,6 @@ static bool push_call(VmLocal *l, Process *p, Code *method, Value argument)
     nb[1] = p->resume.root;
     p->resume.root = VALUE_NIL;
     p->live = (uint32_t)(live + 1 + method->nargs);
-    p->pending = method;
     p->pending_base = (uint16_t)live;
     p->pending_argc = method->nargs;
     return true;

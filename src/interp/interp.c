@@ -551,7 +551,8 @@ LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched)
         argc = p->pending_argc;
         /* a primitive may have progress in p->resume, and needs no window: it is let through */
         if (UNLIKELY(interp_over_budget(l, p))) {
-            if (m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE) {
+            if (m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE ||
+                m->entry == ENTRY_COUNTED) {
                 goto grow_stack;
             }
             reds = back_from_away(p) ? 0 : reds; /* the next call looks, as in interp_collect */
@@ -1461,6 +1462,10 @@ grow_stack : {
         nb[0] = value_class(CLASS_ERROR);
         argc = 0;
         m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
+        if (code_hold(&l->actor.heap, &p->heap, m) != STATUS_OK) { /* may be replaced meanwhile */
+            interp_end_for(p, STATUS_NO_MEMORY);
+            goto ended;
+        }
         goto away;
     case STACK_EXHAUSTED: goto ended;
     }
