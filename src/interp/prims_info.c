@@ -5,6 +5,7 @@
 #include "process.h"
 
 #include "atomics.h"
+#include "code_life.h"
 #include "info.h"
 #include "inspect.h"
 #include "prim_waitable.h"
@@ -89,9 +90,10 @@ PrimStatus prim_info_frame(PrimCall *c)
     Vm *vm = c->vm;
     int64_t word = value_is_int(c->args[1]) ? value_as_int(c->args[1]) : -1;
     uint64_t id = (uint64_t)word >> INFO_PC_BITS;
-    if (word < 0 || id >= atom_load_acq(&vm->ncodes)) /* acquire: pairs with register_code */
+    /* a number without its code: the frame is gone, and nobody refers to its method any more */
+    const Code *code = word < 0 ? NULL : code_by_number(vm, id);
+    if (!code)
         return prim_type_error(c, 1, "frame");
-    const Code *code = atom_load_acq(&vm->codes)[id]; /* acquire: the same */
     uint32_t index = (uint32_t)word & ((1u << INFO_PC_BITS) - 1);
     if (index > code->ninstr)
         return prim_type_error(c, 1, "frame");
