@@ -21,6 +21,7 @@ struct EpochDomain {
     Lock lock; /* level 4 */
     EpochRecord *all;
     EpochRecord *idle; /* returned records */
+    uint32_t left;     /* how many of those have something deferred; changed under the lock */
 };
 
 static size_t round_up_line(size_t n) { return (n + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1); }
@@ -91,12 +92,31 @@ static EpochRecord *record_create(EpochDomain *domain)
     return record;
 }
 
+/* A record joins (1) or leaves (-1) the returned ones. */
+static void count_left(EpochDomain *domain, const EpochRecord *record, int change)
+{
+    /* seq_cst: pairs with the fence in epoch_settle. Either that sees the record, or what follows
+     * here sees that the section before it has ended. */
+    if (epoch_core_pending(record->core) > 0)
+        (void)atom_add_seq(&domain->left, (uint32_t)change);
+}
+
+static void put_back(EpochDomain *domain, EpochRecord *record)
+{
+    lock_acquire(&domain->lock);
+    record->next_free = domain->idle;
+    domain->idle = record;
+    count_left(domain, record, 1);
+    lock_release(&domain->lock);
+}
+
 EpochRecord *epoch_register(EpochDomain *domain)
 {
     lock_acquire(&domain->lock);
     EpochRecord *record = domain->idle;
     if (record) {
         domain->idle = record->next_free;
+        count_left(domain, record, -1);
     } else {
         record = record_create(domain);
         if (record) {
@@ -114,10 +134,7 @@ void epoch_unregister(EpochRecord *record)
     assert(!epoch_core_active(record->core));
     EpochDomain *domain = record->domain;
     epoch_core_poll(record->core);
-    lock_acquire(&domain->lock);
-    record->next_free = domain->idle;
-    domain->idle = record;
-    lock_release(&domain->lock);
+    put_back(domain, record);
 }
 
 void epoch_begin(EpochRecord *record) { epoch_core_begin(record->core); }
@@ -145,6 +162,61 @@ bool epoch_poll(EpochRecord *record)
 {
     assert(!epoch_core_active(record->core));
     return epoch_core_poll(record->core);
+}
+
+/* Polls that ran nothing in a row after which somebody must be in a section: without one each poll
+ * advances the epoch, and entries run when it has advanced twice. */
+#define SETTLE_FRUITLESS 4
+
+static bool settle(EpochRecord *record)
+{
+    for (int fruitless = 0; fruitless < SETTLE_FRUITLESS;) {
+        if (epoch_core_pending(record->core) == 0)
+            return true;
+        fruitless = epoch_core_poll(record->core) ? 0 : fruitless + 1;
+    }
+    return false;
+}
+
+/* Takes a returned record that has something deferred, after `count` others; NULL: no more. */
+static EpochRecord *take_left(EpochDomain *domain, uint32_t count)
+{
+    lock_acquire(&domain->lock);
+    EpochRecord **link = &domain->idle;
+    for (; *link; link = &(*link)->next_free) {
+        if (epoch_core_pending((*link)->core) > 0 && count-- == 0)
+            break;
+    }
+    EpochRecord *record = *link;
+    if (record) {
+        *link = record->next_free;
+        count_left(domain, record, -1);
+    }
+    lock_release(&domain->lock);
+    return record;
+}
+
+bool epoch_settle_returned(EpochDomain *domain)
+{
+    EpochRecord *record;
+    uint32_t stuck = 0; /* those put back stand in front */
+    while ((record = take_left(domain, stuck)) != NULL) {
+        stuck += !settle(record);
+        put_back(domain, record);
+    }
+    return stuck == 0;
+}
+
+bool epoch_settle(EpochRecord *record)
+{
+    assert(!epoch_core_active(record->core));
+    EpochDomain *domain = record->domain;
+    bool settled = settle(record);
+    atom_fence_full(&domain->left); /* pairs with count_left */
+    /* relaxed: the fence orders it after the caller's last section */
+    if (atom_load_rlx(&domain->left) > 0)
+        settled = epoch_settle_returned(domain) && settled;
+    return settled;
 }
 
 uint32_t epoch_pending(const EpochRecord *record) { return epoch_core_pending(record->core); }

@@ -51,6 +51,16 @@ void epoch_defer(EpochRecord *record, EpochEntry *entry, EpochFn fn, void *arg);
 /* Tries to advance and runs what has become due. Outside a section. True if anything ran. */
 bool epoch_poll(EpochRecord *record);
 
+/* When the caller has nothing else to do: runs whatever can be run of what this record deferred and
+ * what returned records left. Outside a section. True: nothing is left; otherwise sections of
+ * others must end first, and it should be called again. If a record is returned meanwhile, the
+ * caller that has found nothing or epoch_settle_returned after that sees it. */
+bool epoch_settle(EpochRecord *record);
+
+/* The same for what returned records left, by any thread, for instance after epoch_unregister: what
+ * it cannot run then, the next settling by a thread that was in a section will. */
+bool epoch_settle_returned(EpochDomain *domain);
+
 /* Number of deferred entries not yet run. Owner of the record. */
 uint32_t epoch_pending(const EpochRecord *record);
 

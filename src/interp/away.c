@@ -80,7 +80,7 @@ static void away_put(Vm *vm, AwayLocal *a)
      * the schedulers whose sections must end for that run on this very thread. */
     if (epoch_pending(a->actor.epoch) > 0) {
         if (sched_is_sim(vm->group))
-            (void)epoch_poll(a->actor.epoch);
+            (void)epoch_settle(a->actor.epoch);
         else
             epoch_barrier(a->actor.epoch);
     }

@@ -205,9 +205,7 @@ void version_dead(HeapEnv *henv, EpochRecord *epoch, void *version)
     }
 }
 
-/* ---- counts ---- */
-
-Value code_handle_of(const void *code) { return code_counted_handle(code); }
+/* ---- asking ---- */
 
 /* After a region_retire that began a round. */
 static void ask(Vm *vm)
@@ -215,6 +213,49 @@ static void ask(Vm *vm)
     /* release: who sees the cursor and wakes a process passes the round's number on to it */
     atom_store_rel(&vm->ask_cursor, 0u);
 }
+
+#define WAKE_SPAN 512
+#define WAKE_MOST 128
+
+bool vm_wake_some(VmLocal *l)
+{
+    Vm *vm = l->vm;
+    Value pids[WAKE_MOST];
+    /* acquire: pairs with ask */
+    uint32_t before = atom_load_acq(&vm->ask_cursor);
+    uint32_t cursor = before;
+    if (before == UINT32_MAX) {
+        return true;
+    }
+    uint32_t n = actor_list_pids(vm->actors, &cursor, WAKE_SPAN, pids, WAKE_MOST);
+    /* Lost to another scheduler, or to a new round: it does what follows, twice does no harm. */
+    if (!atom_cas(&vm->ask_cursor, &before, cursor)) {
+        return false;
+    }
+    epoch_begin(l->actor.epoch);
+    for (uint32_t i = 0; i < n; i++) {
+        Process *p = process_of_pid(vm->actors, pids[i]);
+        if (p) {
+            process_unpark(&l->actor, p);
+        }
+    }
+    epoch_end(l->actor.epoch);
+    return n > 0 || cursor == UINT32_MAX;
+}
+
+/* By a thread whose slices do not come, while perhaps all schedulers sleep. */
+static void ask_outside(Vm *vm)
+{
+    ask(vm);
+    lock_acquire(&vm->outside_lock);
+    while (!vm_wake_some(vm->outside)) {
+    }
+    lock_release(&vm->outside_lock);
+}
+
+/* ---- counts ---- */
+
+Value code_handle_of(const void *code) { return code_counted_handle(code); }
 
 void vm_region_retire(VmLocal *l, Region *region)
 {
@@ -244,13 +285,14 @@ void vm_region_retire_outside(Vm *vm, Region *region)
     if (record) {
         begun = region_retire(NULL, record, region);
         epoch_unregister(record);
+        (void)epoch_settle_returned(vm->epochs); /* nobody may come after us */
     } else { /* no memory: a record that there is, which polls only when the VM ends */
         lock_acquire(&vm->outside_lock);
         begun = region_retire(NULL, vm->outside->actor.epoch, region);
         lock_release(&vm->outside_lock);
     }
     if (begun) {
-        ask(vm);
+        ask_outside(vm);
     }
 }
 
@@ -287,32 +329,3 @@ Status code_hold(HeapCtx *cx, Heap *heap, const Code *code)
     return alive ? STATUS_OK : STATUS_INTERNAL;
 }
 
-/* ---- asking ---- */
-
-#define WAKE_SPAN 512
-#define WAKE_MOST 128
-
-void vm_wake_some(VmLocal *l)
-{
-    Vm *vm = l->vm;
-    Value pids[WAKE_MOST];
-    /* acquire: pairs with ask */
-    uint32_t before = atom_load_acq(&vm->ask_cursor);
-    uint32_t cursor = before;
-    if (before == UINT32_MAX) {
-        return;
-    }
-    uint32_t n = actor_list_pids(vm->actors, &cursor, WAKE_SPAN, pids, WAKE_MOST);
-    /* Lost to another scheduler, or to a new round: it does what follows, twice does no harm. */
-    if (!atom_cas(&vm->ask_cursor, &before, cursor)) {
-        return;
-    }
-    epoch_begin(l->actor.epoch);
-    for (uint32_t i = 0; i < n; i++) {
-        Process *p = process_of_pid(vm->actors, pids[i]);
-        if (p) {
-            process_unpark(&l->actor, p);
-        }
-    }
-    epoch_end(l->actor.epoch);
-}

@@ -98,7 +98,8 @@ size_t vm_code_bytes(Vm *vm);
 void vm_region_retire(VmLocal *l, Region *region);
 /* The same by a thread that has no VmLocal. */
 void vm_region_retire_outside(Vm *vm, Region *region);
-/* Wakes some of them; between slices, outside epoch sections. */
-void vm_wake_some(VmLocal *l);
+/* Wakes some of them; between slices, outside epoch sections. True: there were some, or no round is
+ * under way any more; who runs them goes on. */
+bool vm_wake_some(VmLocal *l);
 
 #endif

@@ -63,6 +63,7 @@ static Status local_init(Vm *vm, VmLocal *l, Sched *sched) {
 static void local_fini(VmLocal *l) {
     actor_ctx_close(&l->actor);
     epoch_unregister(l->actor.epoch);
+    (void)epoch_settle_returned(l->vm->epochs); /* perhaps all schedulers sleep */
     pool_local_close(&l->pool);
 }
 
@@ -127,8 +128,33 @@ static void on_slice_end(void *ctx, Sched *sched) {
         *deferred = epoch_pending(l->actor.epoch) ? *deferred : 0;
     }
     if (atom_load_rlx(&l->vm->ask_cursor) != UINT32_MAX) { /* relaxed: it looks again */
-        vm_wake_some(l);
+        (void)vm_wake_some(l);
     }
+}
+
+/* How long an idle scheduler waits for others to leave their sections, doubled each time. */
+#define NAP_NS_MIN UINT64_C(1000000)
+#define NAP_NS_MAX UINT64_C(128000000)
+
+/* Who has nothing to do frees what waits for the epoch, and goes on waking those who are asked to
+ * let go: otherwise a node that falls silent would keep it until the next work comes. */
+static uint64_t on_idle(void *ctx, Sched *sched) {
+    Vm *vm = ctx;
+    VmLocal *l = sched->user;
+#ifdef MAGGIE_MUTANT_CODE_IDLE
+    return UINT64_MAX;
+#endif
+    if (atom_load_rlx(&vm->ask_cursor) != UINT32_MAX) { /* relaxed: it looks again */
+        (void)vm_wake_some(l);
+        return 0;
+    }
+    if (epoch_settle(l->actor.epoch)) {
+        l->nap_ns = 0;
+        return UINT64_MAX;
+    }
+    l->nap_ns = l->nap_ns == 0 ? NAP_NS_MIN : l->nap_ns * 2;
+    l->nap_ns = l->nap_ns < NAP_NS_MAX ? l->nap_ns : NAP_NS_MAX;
+    return l->nap_ns;
 }
 
 static void on_quiescent(void *ctx, Sched *sched) {
@@ -205,6 +231,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                                    .thread_stop = on_thread_stop,
                                    .slice_begin = on_slice_begin,
                                    .slice_end = on_slice_end,
+                                   .idle = on_idle,
                                    .quiescent = on_quiescent},
                          .hook_ctx = vm,
                          .name = "maggie",

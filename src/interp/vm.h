@@ -245,6 +245,7 @@ typedef struct VmLocal {
     ActorCtx actor;
     PoolLocal pool;
     uint32_t code_version; /* cache below is valid for this version */
+    uint64_t nap_ns; /* the last one that on_idle asked for; 0: nothing waited */
     int32_t unpaid; /* reductions no process was charged for yet: process_reductions */
     PrimCall call;
     Collection collection; /* the one that the loop or a primitive has just asked for */

@@ -191,6 +191,16 @@ static Task *spin(SchedImpl *s)
 
 /* --- sleeping --------------------------------------------------------------------------------- */
 
+bool idle_chores(SchedImpl *s)
+{
+    SchedGroup *group = s->pub.group;
+    uint64_t length_ns = UINT64_MAX;
+    if (group->hooks.idle)
+        length_ns = group->hooks.idle(group->hook_ctx, &s->pub);
+    s->recall_ns = length_ns == UINT64_MAX ? UINT64_MAX : sched_clock(&s->pub) + length_ns;
+    return length_ns > 0 && runq_length(s) == 0;
+}
+
 void idle_register(SchedImpl *s)
 {
     SchedGroup *group = s->pub.group;
@@ -294,6 +304,10 @@ static uint64_t sleep_length_ns(SchedImpl *s, uint64_t now_ns)
         length_ns = next_ns - now_ns;
     if (s->watching && s->watch_ns < length_ns)
         length_ns = s->watch_ns;
+    if (s->recall_ns != UINT64_MAX) {
+        uint64_t left_ns = s->recall_ns > now_ns ? s->recall_ns - now_ns : 0;
+        length_ns = left_ns < length_ns ? left_ns : length_ns;
+    }
     return length_ns;
 }
 
@@ -308,7 +322,7 @@ static void sleep_until_needed(SchedImpl *s)
         STAT_ADD(s, sleeps, 1);
         futex_wait(&s->sleep_state, SLEEP_ASLEEP, length_ns);
     }
-    s->napped = s->watching;
+    s->napped = s->watching || s->recall_ns != UINT64_MAX;
     if (s->watching) {
         s->watching = false;
         atom_store_rel(&group->watcher, 0u); /* the next idle one may take it */
@@ -321,6 +335,15 @@ static void sleep_until_needed(SchedImpl *s)
         s->watch_ns = WATCH_NS_MIN;
 }
 
+static void sleep_unless_needed(SchedImpl *s)
+{
+    idle_register(s);
+    if (idle_recheck(s))
+        idle_unregister(s);
+    else
+        sleep_until_needed(s);
+}
+
 Task *idle_wait(SchedImpl *s)
 {
     uint64_t start_ns = s->pub.now_ns = sched_clock(&s->pub);
@@ -331,11 +354,10 @@ Task *idle_wait(SchedImpl *s)
         task = spin(s);
     s->napped = false;
     if (!task && !timers_due(s, s->pub.now_ns)) {
-        idle_register(s);
-        if (idle_recheck(s))
-            idle_unregister(s);
+        if (idle_chores(s))
+            sleep_unless_needed(s);
         else
-            sleep_until_needed(s);
+            s->napped = true;
     }
     if (task)
         s->watch_ns = WATCH_NS_MIN;

@@ -393,6 +393,7 @@ static Status sched_init(SchedGroup *group, SchedImpl *s, uint32_t id)
     s->pub.now_ns = env_now_ns(group->env);
     s->steal_from = id;
     s->watch_ns = WATCH_NS_MIN;
+    s->recall_ns = UINT64_MAX;
     wheel_init(&s->wheel);
     s->seen_count = group->count < SEEN_MAX ? group->count : SEEN_MAX;
     s->seen = env_calloc(group->env, s->seen_count * sizeof *s->seen);

@@ -134,7 +134,8 @@ typedef struct SchedImpl {
     uint32_t steal_from; /* victim to begin with */
     bool spinning;       /* holds the spinner's role */
     bool watching;       /* holds the watch */
-    bool napped;         /* the last sleep was a nap on watch */
+    bool napped;         /* the last sleep was a nap on watch, or the idle hook has more to do */
+    uint64_t recall_ns;  /* when the idle hook wants to be called again; UINT64_MAX: it does not */
     Seen *seen;
     uint32_t seen_count;
 
@@ -294,6 +295,8 @@ void idle_wake_all(SchedGroup *group);
 bool idle_try_spin(SchedImpl *s); /* takes the spinner's role: one scheduler at a time */
 Task *idle_look(SchedImpl *s);    /* looks once for work anywhere: a task, or NULL */
 void idle_end_spin(SchedImpl *s, bool found);
+/* The hook for what is done when there is nothing to run; false: it has more to do now. */
+bool idle_chores(SchedImpl *s);
 void idle_register(SchedImpl *s);   /* counts itself among the sleepers */
 bool idle_recheck(SchedImpl *s);    /* work that a waker may not have told us about? */
 void idle_unregister(SchedImpl *s); /* awake again, however it came */

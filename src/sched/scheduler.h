@@ -45,6 +45,10 @@ typedef struct SchedHooks {
      * run inside a slice of their own. */
     void (*slice_begin)(void *ctx, Sched *sched);
     void (*slice_end)(void *ctx, Sched *sched);
+    /* Found nothing to run and is about to sleep; outside a slice. May make tasks ready. Answers in
+     * how many ns it wants to be called again if nothing else happens: 0: it has more to do now,
+     * UINT64_MAX: never. */
+    uint64_t (*idle)(void *ctx, Sched *sched);
     /* D15: nothing runnable, no timer pending, no dirty job, no hold: nothing can ever run again by
      * itself. On a scheduler thread, outside a slice, while all other schedulers are asleep. May
      * make tasks ready or call sched_stop. Called once per time the group falls silent. */

@@ -136,6 +136,16 @@ static void step_spin(SchedImpl *s)
     pass_time(s->pub.group, SPIN_NS / SIM_REDUCTION_NS / 3);
 }
 
+static void step_register(SchedImpl *s)
+{
+    if (!idle_chores(s)) {
+        s->phase = SIM_RUN;
+        return;
+    }
+    idle_register(s);
+    s->phase = SIM_RECHECK;
+}
+
 static void step_recheck(SchedImpl *s)
 {
     if (idle_recheck(s)) {
@@ -161,10 +171,7 @@ static void step(SchedImpl *s)
     switch (s->phase) {
     case SIM_RUN: step_run(s); break;
     case SIM_SPIN: step_spin(s); break;
-    case SIM_REGISTER:
-        idle_register(s);
-        s->phase = SIM_RECHECK;
-        break;
+    case SIM_REGISTER: step_register(s); break;
     case SIM_RECHECK: step_recheck(s); break;
     case SIM_ASLEEP: wake_up(s); break;
     }
@@ -172,11 +179,18 @@ static void step(SchedImpl *s)
 
 /* --- the world around them -------------------------------------------------------------------- */
 
-/* Asleep, and neither woken, nor its timer due, nor work put there by the quiescent hook. */
+/* The next timer, or when the idle hook wants to be called again. */
+static uint64_t due_ns(const SchedImpl *s)
+{
+    uint64_t timer_ns = wheel_next_ns(&s->wheel);
+    return s->phase == SIM_ASLEEP && s->recall_ns < timer_ns ? s->recall_ns : timer_ns;
+}
+
+/* Asleep, and neither woken, nor anything due, nor work put there by the quiescent hook. */
 static bool sleeps_on(const SchedImpl *s)
 {
     return s->phase == SIM_ASLEEP && s->sleep_state == SLEEP_ASLEEP && runq_length(s) == 0 &&
-           wheel_next_ns(&s->wheel) > env_now_ns(s->pub.group->env);
+           due_ns(s) > env_now_ns(s->pub.group->env);
 }
 
 static uint32_t find_candidates(SchedGroup *group)
@@ -206,12 +220,12 @@ static bool step_dirty(SchedGroup *group)
     return true;
 }
 
-/* Jumps to the next timer; false if there is none. */
+/* Jumps to what is due next; false if there is nothing. */
 static bool jump_clock(SchedGroup *group)
 {
     uint64_t next_ns = UINT64_MAX;
     for (uint32_t i = 0; i < group->count; i++) {
-        uint64_t ns = wheel_next_ns(&group_sched(group, i)->wheel);
+        uint64_t ns = due_ns(group_sched(group, i));
         if (ns < next_ns)
             next_ns = ns;
     }

@@ -189,7 +189,54 @@ static void readers_never_see_a_freed_node(void **state)
     assert_int_equal(x.freed, x.made);
 }
 
+/* What another thread left in the record that it returned, and what runs of it defers again. */
+typedef struct Chain {
+    EpochEntry entry;
+    EpochRecord *record;
+    uint32_t links;
+} Chain;
+
+static void chain_run(EpochEntry *entry, void *arg)
+{
+    Chain *c = (Chain *)(void *)entry;
+    if (--c->links > 0)
+        epoch_defer(c->record, entry, chain_run, arg);
+}
+
+static void settling_runs_everything_once_no_section_is_open(void **state)
+{
+    (void)state;
+    Env env;
+    env_system_init(&env);
+    EpochDomain *domain = epoch_domain_create(&env);
+    EpochRecord *reader = epoch_register(domain);
+    EpochRecord *idler = epoch_register(domain);
+    EpochRecord *gone = epoch_register(domain);
+    EpochRecord *gone_too = epoch_register(domain);
+    Chain a = {.record = gone, .links = 20};
+    Chain b = {.record = idler, .links = 20};
+    Chain c = {.record = gone_too, .links = 1};
+    assert_true(epoch_settle(idler));
+    epoch_begin(reader);
+    epoch_defer(gone, &a.entry, chain_run, NULL);
+    epoch_defer(idler, &b.entry, chain_run, NULL);
+    epoch_defer(gone_too, &c.entry, chain_run, NULL);
+    epoch_unregister(gone);
+    epoch_unregister(gone_too);
+    assert_false(epoch_settle(idler));
+    assert_false(epoch_settle_returned(domain));
+    assert_int_equal(a.links + b.links + c.links, 41);
+    epoch_end(reader);
+    assert_true(epoch_settle(idler));
+    assert_int_equal(a.links + b.links + c.links, 0);
+    assert_true(epoch_settle_returned(domain));
+    epoch_unregister(reader);
+    epoch_unregister(idler);
+    epoch_domain_destroy(domain);
+}
+
 TESTKIT_MAIN(cmocka_unit_test(an_open_section_holds_back_what_it_could_see),
              cmocka_unit_test(sections_nest), cmocka_unit_test(what_is_left_runs_at_the_end),
              cmocka_unit_test(a_returned_record_is_used_again),
+             cmocka_unit_test(settling_runs_everything_once_no_section_is_open),
              cmocka_unit_test(readers_never_see_a_freed_node))

@@ -17,6 +17,7 @@ typedef struct Log {
     uint64_t begun; /* slices */
     uint64_t ended;
     uint64_t runs;
+    uint64_t idles;
     Status start_answer;
     uint32_t failing_id;
     SchedGroup *group;
@@ -64,7 +65,11 @@ static void kit_with_log(Kit *kit, Log *log, uint32_t count, bool simulated)
     memset(log, 0, sizeof *log);
     log->failing_id = UINT32_MAX;
     kit_prepare(kit, count, simulated, 17);
-    kit->config.hooks = (SchedHooks){log_start, log_stop, log_begin, log_end, log_quiet};
+    kit->config.hooks = (SchedHooks){.thread_start = log_start,
+                                      .thread_stop = log_stop,
+                                      .slice_begin = log_begin,
+                                      .slice_end = log_end,
+                                      .quiescent = log_quiet};
     kit->config.hook_ctx = log;
 }
 
@@ -164,6 +169,47 @@ static void the_silence_hook_may_make_work(void **state)
             assert_int_equal(log.quiets, 2);
             kit_close(&kit);
         }
+    }
+}
+
+/* Has more to do at first, then wants to be called again and again, makes the task ready at the end
+ * of that, and has nothing to do any more. */
+static uint64_t chores(void *ctx, Sched *sched)
+{
+    Log *log = ctx;
+    uint64_t before = atom_add_rlx(&log->idles, (uint64_t)1);
+    assert_int_equal(log->begun, log->ended);
+    if (before == 12)
+        sched_ready(sched, sched->group, log->revived);
+    return before < 6 ? 0 : before < 12 ? 1000 : UINT64_MAX;
+}
+
+static TaskVerdict stop_run(Task *task, Sched *sched)
+{
+    Job *job = (Job *)(void *)task;
+    atom_add_rlx(&job->log->runs, (uint64_t)1);
+    sched_stop(sched->group);
+    return TASK_DONE;
+}
+
+static void an_idle_scheduler_is_called_again_for_its_chores(void **state)
+{
+    (void)state;
+    FOR_BOTH_DRIVERS(simulated)
+    {
+        Kit kit;
+        Log log;
+        kit_with_log(&kit, &log, 1, simulated);
+        kit.config.hooks.idle = chores;
+        kit.config.hooks.quiescent = NULL;
+        kit_open(&kit);
+        Job job;
+        job_init(&job, &log, stop_run);
+        log.revived = &job.task;
+        kit_run(&kit);
+        assert_int_equal(log.runs, 1);
+        assert_true(log.idles > 12);
+        kit_close(&kit);
     }
 }
 
@@ -627,6 +673,7 @@ static void a_failed_creation_leaves_nothing_behind(void **state)
 TESTKIT_MAIN(cmocka_unit_test(hooks_come_in_pairs_and_silence_is_told_once),
              cmocka_unit_test(an_empty_group_is_silent_at_once),
              cmocka_unit_test(the_silence_hook_may_make_work),
+             cmocka_unit_test(an_idle_scheduler_is_called_again_for_its_chores),
              cmocka_unit_test(a_hold_keeps_silence_from_being_told),
              cmocka_unit_test(a_failing_start_hook_fails_the_start),
              cmocka_unit_test(a_task_may_stop_a_busy_group),
