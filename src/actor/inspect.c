@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "actor_int.h"
+#include "frozen.h"
 
 /* Reductions that filling in a form is worth. */
 #define INSPECT_COST 32
@@ -17,6 +18,11 @@ Status process_inspect(ActorCtx *cx, Process *p, Value to, Value form)
     Value culprit;
     STATUS_FORWARD(process_ext(cx, p, &ext));
     STATUS_FORWARD(signal_new(cx, &p->heap, form, SIGNAL_INFO, 3, &f, &culprit));
+    Status status = fragment_reserve_holds(f, &cx->heap, INSPECT_HOLDS_MAX);
+    if (status != STATUS_OK) {
+        fragment_free(&cx->heap, f);
+        return status;
+    }
     if (ext->inspected)
         fragment_free(&cx->heap, ext->inspected);
     ext->inspected = NULL;
@@ -68,7 +74,7 @@ int32_t inspect_receive(ActorCtx *cx, Process *p, Fragment *f, bool at_rest)
     if (!at_rest)
         return -1;
 #endif
-    cx->node->config.info(cx->node->config.ctx, cx, p, f->root);
+    cx->node->config.info(cx->node->config.ctx, cx, p, f);
     answer(cx, f);
     return INSPECT_COST;
 }

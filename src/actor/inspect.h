@@ -19,8 +19,12 @@
 /* Fragment.info of SIGNAL_INFO */
 enum { INSPECT_QUESTION, INSPECT_ANSWER };
 
+/* How many frozen values that are counted the filled form may refer to: there is room for the counts
+ * (fragment_hold), since who fills it in must not fail. */
+#define INSPECT_HOLDS_MAX 65u
+
 /* Owner of p: sends a copy of `form` to another process, or to p itself. Statuses of
- * fragment_copy_out. */
+ * fragment_copy_out, STATUS_NO_MEMORY. */
 MUST_CHECK Status process_inspect(ActorCtx *cx, Process *p, Value to, Value form);
 /* Owner of p: the answer, once it has arrived (it is the caller's then); its root is the filled
  * form, or nil of a process that has ended. NULL: not yet. */

@@ -284,9 +284,10 @@ typedef struct ActorConfig {
     /* The process dies while ext->dirty or ext->copied is set: whoever made that must let go of the
      * process. Must be given when one of them is ever used. */
     void (*abandon_dirty)(void *ctx, Process *p);
-    /* p was asked about itself: writes immediates into the Array `form`, which is in no heap. The
-     * owner, state committed. Must be given when process_inspect is ever called. */
-    void (*info)(void *ctx, ActorCtx *cx, Process *p, Value form);
+    /* p was asked about itself: writes immediates, and at most INSPECT_HOLDS_MAX frozen values that
+     * it makes the fragment hold, into the Array that is the fragment's root. The owner, state
+     * committed. Must be given when process_inspect is ever called. */
+    void (*info)(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
     /* Writes text for an exit reason that is no Symbol, String or number into out (at most n
      * bytes), answers its length. May be NULL. */
     size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* info.c - a process fills in the form of somebody who asks about it, between two slices.
  *
- * Everything that goes into the form is an immediate, or bytes of its first slot: nothing is
- * allocated, and the time it takes is bounded, however deep the stack and however many the links.
+ * Everything that goes into the form is an immediate, a handle of counted code, which the form
+ * holds from then on, or bytes of its first slot: nothing is allocated, and the time it takes is
+ * bounded, however deep the stack and however many the links.
  * Threads: the owner of the process, state committed. */
 #include "info.h"
 
 #include <string.h>
 
-#include "inspect.h"
+#include "code_life.h"
+#include "frozen.h"
 #include "mailbound.h"
 #include "waitable.h"
 
@@ -31,14 +33,30 @@ static Value frame_word(const Code *code, const Instr *pc)
     return value_int((int64_t)(word & ((UINT64_C(1) << 46) - 1)));
 }
 
-static void fill_frames(Process *p, Value *form)
+/* The form holds the code, as p does now. */
+static void fill_code(ActorCtx *cx, const Code *code, Fragment *f, size_t i)
 {
+    Value handle = code_counted_handle(code);
+#ifndef MAGGIE_MUTANT_INFO_CODE
+    fragment_hold(f, &cx->heap, handle);
+    obj_slots(obj_of(f->root))[INFO_CODES + i] = handle;
+#else
+    (void)cx, (void)f, (void)i, (void)handle;
+#endif
+}
+
+static void fill_frames(ActorCtx *cx, Process *p, Fragment *f)
+{
+    Value *form = obj_slots(obj_of(f->root));
     size_t n = 0;
     form[INFO_CALLEE] = VALUE_NIL;
-    if (p->pending && p->pending->kind != CODE_BLOCK)
+    if (p->pending && p->pending->kind != CODE_BLOCK) {
         form[INFO_CALLEE] = frame_word(p->pending, p->pending->instr);
+        fill_code(cx, p->pending, f, 0);
+    }
     FrameWalk w = frame_top(p);
     do {
+        fill_code(cx, w.code, f, n + 1);
         form[INFO_FRAMES + n++] = frame_word(w.code, w.pc);
     } while (n < INFO_FRAMES_MAX && frame_up(&w));
     form[INFO_NFRAMES] = value_int((int64_t)n);
@@ -84,13 +102,12 @@ static void fill_mail(Process *p, Value *form)
     lock_release(&b->w.lock);
 }
 
-void info_fill(void *ctx, ActorCtx *cx, Process *p, Value value)
+void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
 {
     (void)ctx;
-    (void)cx;
-    Value *form = obj_slots(obj_of(value));
+    Value *form = obj_slots(obj_of(f->root));
     char *text = (char *)obj_of(form[INFO_TEXT])->words;
-    fill_frames(p, form);
+    fill_frames(cx, p, f);
     fill_ext(p, form, text);
     form[INFO_WAIT] = value_int(p->wait);
     size_t n = p->wait == PROCESS_WAIT_NOTHING ? 0 : wait_describe(p, text, INFO_LABEL_AT);

@@ -5,6 +5,7 @@
 #ifndef MAGGIE_INFO_H
 #define MAGGIE_INFO_H
 
+#include "inspect.h"
 #include "interp_int.h"
 #include "links.h"
 
@@ -43,13 +44,17 @@ enum {
     INFO_WATCHING = INFO_LINKS + INFO_BONDS_MAX,
     INFO_WATCHED = INFO_WATCHING + INFO_BONDS_MAX,
     INFO_NAMES = INFO_WATCHED + INFO_BONDS_MAX,
-    INFO_SLOTS = INFO_NAMES + INFO_NAMES_MAX
+    /* Handles of counted code, the callee's first: as long as somebody has the form, the numbers of
+     * its frames mean this code. */
+    INFO_CODES = INFO_NAMES + INFO_NAMES_MAX,
+    INFO_SLOTS = INFO_CODES + 1 + INFO_FRAMES_MAX
 };
 
-_Static_assert(INFO_SLOTS == 294 && INFO_FRAMES == 22, "as ProcessInfo.mag reads it");
+_Static_assert(INFO_SLOTS == 359 && INFO_FRAMES == 22, "as ProcessInfo.mag reads it");
+_Static_assert(1 + INFO_FRAMES_MAX <= INSPECT_HOLDS_MAX, "there is room to hold them");
 
 /* ActorConfig.info */
-void info_fill(void *ctx, ActorCtx *cx, Process *p, Value form);
+void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
 bool info_form_is_valid(Value form);
 /* The process that must do something (end, release a lock) before p's wait can end by itself, or
  * VALUE_NIL. By the owner of p, or when nothing runs. */

@@ -90,7 +90,7 @@ PrimStatus prim_info_frame(PrimCall *c)
     Vm *vm = c->vm;
     int64_t word = value_is_int(c->args[1]) ? value_as_int(c->args[1]) : -1;
     uint64_t id = (uint64_t)word >> INFO_PC_BITS;
-    /* a number without its code: the frame is gone, and nobody refers to its method any more */
+    /* NULL: a number that is from no form, which would hold the code */
     const Code *code = word < 0 ? NULL : code_by_number(vm, id);
     if (!code)
         return prim_type_error(c, 1, "frame");
