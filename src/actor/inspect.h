@@ -19,8 +19,8 @@
 /* Fragment.info of SIGNAL_INFO */
 enum { INSPECT_QUESTION, INSPECT_ANSWER };
 
-/* How many frozen values that are counted the filled form may refer to: there is room for the counts
- * (fragment_hold), since who fills it in must not fail. */
+/* How many frozen values that are counted the filled form may refer to: there is room for the
+ * counts (fragment_hold), since who fills it in must not fail. */
 #define INSPECT_HOLDS_MAX 65u
 
 /* Owner of p: sends a copy of `form` to another process, or to p itself. Statuses of

@@ -6,7 +6,6 @@
  * and ends the process. kill skips that.
  * Threads: by the owner of the process; dirty_done on a dirty thread. */
 #include "class.h"
-#include "code_life.h"
 #include "dirty.h"
 #include "interp_int.h"
 #include "timer.h"
@@ -110,9 +109,7 @@ static bool push_call(VmLocal *l, Process *p, Code *method, Value argument)
     size_t live = p->live;
     p->resume.root = argument; /* a root while the heap may be collected */
     p->pending = method;       /* as well */
-    /* it may be replaced before it is entered, when a collection is made elsewhere first */
-    if (code_hold(&l->actor.heap, &p->heap, method) != STATUS_OK) {
-        interp_end_for(p, STATUS_NO_MEMORY);
+    if (!interp_hold_callee(l, p, method)) {
         return false;
     }
     /* a long collection has been made before, see interp_deliver_exit */

@@ -551,8 +551,7 @@ LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched)
         argc = p->pending_argc;
         /* a primitive may have progress in p->resume, and needs no window: it is let through */
         if (UNLIKELY(interp_over_budget(l, p))) {
-            if (m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE ||
-                m->entry == ENTRY_COUNTED) {
+            if (interp_makes_frame(m)) {
                 goto grow_stack;
             }
             reds = back_from_away(p) ? 0 : reds; /* the next call looks, as in interp_collect */
@@ -1452,19 +1451,17 @@ grow_stack : {
         goto enter;
     case STACK_GROWN_AWAY: goto away;
     case STACK_OVERFLOW:
+    case STACK_OVERFLOW_AWAY:
         R = p->heap.lo + p->window;
         nb = R + base;
         nb[0] = value_class(CLASS_ERROR);
         argc = 0;
         m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
-        goto enter;
-    case STACK_OVERFLOW_AWAY:
-        nb[0] = value_class(CLASS_ERROR);
-        argc = 0;
-        m = vm_lookup_cached(l, CLASS_META_ERROR, SYM_STACK_OVERFLOW);
-        if (code_hold(&l->actor.heap, &p->heap, m) != STATUS_OK) { /* may be replaced meanwhile */
-            interp_end_for(p, STATUS_NO_MEMORY);
+        if (!interp_hold_callee(l, p, m)) {
             goto ended;
+        }
+        if (growth == STACK_OVERFLOW) {
+            goto enter;
         }
         goto away;
     case STACK_EXHAUSTED: goto ended;

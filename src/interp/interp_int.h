@@ -83,6 +83,13 @@ static inline bool interp_over_budget(const VmLocal *l, const Process *p)
 bool interp_leave_reserve(VmLocal *l, Process *p, Value *answer, int32_t *reds);
 /* At a yield: a block that leave_reserve found too long to shrink. True: by l->collection. */
 bool interp_shrink(VmLocal *l, Process *p);
+static inline bool interp_makes_frame(const Code *m)
+{
+    return m->kind == CODE_BLOCK || m->entry == ENTRY_BYTECODE || m->entry == ENTRY_COUNTED;
+}
+/* A method that was looked up in this slice will be called, perhaps after a collection elsewhere,
+ * and may be replaced meanwhile: the process holds it. False: the process ends. */
+bool interp_hold_callee(VmLocal *l, Process *p, const Code *method);
 /* The process ends for lack of memory: sets exit_reason (I8). */
 void interp_end_for(Process *p, Status status);
 /* Mutable deep copy of a frozen literal array; words needed when there is no room now, else 0. */

@@ -70,6 +70,23 @@ void interp_end_for(Process *p, Status status)
     process_set_end(p, value_symbol(symbol), VALUE_NIL);
 }
 
+bool interp_hold_callee(VmLocal *l, Process *p, const Code *method)
+{
+#ifdef MAGGIE_MUTANT_CODE_PUSHED
+    if (method->selector == SYM_TERMINATE)
+        return true;
+#endif
+#ifdef MAGGIE_MUTANT_CODE_OVERFLOW
+    if (method->selector == SYM_STACK_OVERFLOW)
+        return true;
+#endif
+    if (code_hold(&l->actor.heap, &p->heap, method) == STATUS_OK) {
+        return true;
+    }
+    interp_end_for(p, STATUS_NO_MEMORY);
+    return false;
+}
+
 static HeapGcRequest collect_request(const Process *p, HeapGcKind kind, size_t need_words,
                                      size_t live, size_t stack_words)
 {

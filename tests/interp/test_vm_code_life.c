@@ -6,6 +6,11 @@
 #include "vmkit.h"
 
 #include <stdio.h>
+#include <time.h>
+
+#include "buf.h"
+#include "code_life.h"
+#include "loader.h"
 
 #if MAGGIE_ASAN || MAGGIE_TSAN || defined(MAGGIE_GC_STRESS) || defined(MAGGIE_DEBUG) ||           \
     !defined(NDEBUG)
@@ -20,9 +25,9 @@
 
 static void both(void (*test)(VmKit *k))
 {
-    for (int simulated = 0; simulated < 2; simulated++) {
+    for (int threads = 0; threads < 2; threads++) {
         VmKit k;
-        VmKitOptions options = {.simulated = simulated != 0, .seed = 11};
+        VmKitOptions options = {.simulated = threads == 0, .seed = 11};
         vmkit_open(&k, &options);
         test(&k);
         vmkit_close(&k);
@@ -247,10 +252,210 @@ static void what_a_value_held_is_freed_when_the_vm_is_destroyed(void **state)
     both(leave_items);
 }
 
+/* ---- a silent node --------------------------------------------------------------------------- */
+
+/* How many counted versions there are when everything that can go has gone. */
+static size_t versions_at_rest(VmKit *k, size_t wanted)
+{
+    if (k->simulated) {
+        for (k->quiescent = false; !k->quiescent;)
+            vmkit_steps(k, 1000);
+        return k->vm->counted_versions;
+    }
+    /* nothing else than idleness makes them go; the limit is a guard */
+    for (int tries = 0; tries < 60000; tries++) {
+        if (atom_load_rlx(&k->vm->counted_versions) == wanted) /* relaxed: a figure */
+            break;
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    return atom_load_rlx(&k->vm->counted_versions); /* relaxed: as above */
+}
+
+static void fall_silent(VmKit *k)
+{
+    vmkit_load(k, "Silent subclass: Object\n  method: one [ ^-1 ]\n  method: two [ ^-1 ]\n");
+    /* fewer of everything than what makes a busy scheduler look */
+    vmkit_expect(k,
+                 "1 to: 3 do: [:i | Compiler evaluate: '[:x | x + ', i printString, '] value: 1'.\n"
+                 "  Silent compileAndInstall: 'method: one [ ^', i printString, ' ]'.\n"
+                 "  Silent compileAndInstall: 'method: two [ ^', i printString, ' ]'.\n"
+                 "  [Silent new one + (Compiler evaluate: '4')] fork wait].\n"
+                 "Silent new one + Silent new two",
+                 "6");
+    assert_int_equal(versions_at_rest(k, 2), 2); /* those in the dictionary */
+    vmkit_load(k, "1 foo");
+    vmkit_expect(k, "Silent compileAndInstall: 'method: one [ ^7 ]'. Silent new one", "7");
+    assert_int_equal(versions_at_rest(k, 2), 2);
+}
+
+static void a_silent_node_keeps_no_dead_code(void **state)
+{
+    (void)state;
+    both(fall_silent);
+}
+
+/* ---- looking at frames ----------------------------------------------------------------------- */
+
+/* A process tells of its frames and goes away with all that it ran; what it told is read then. */
+static void tell_of_frames(VmKit *k)
+{
+    vmkit_load(k, "Told subclass: Object\n  method: wait [ ^-1 ]\n");
+    vmkit_expect(
+        k,
+        "| p info before |\n"
+        "Told compileAndInstall: 'method: wait [ ^0 ]'.\n"
+        "Told compileAndInstall: 'method: wait [ ^[Process receive] value ]'.\n"
+        "p := [Told new wait. Compiler evaluate: '1'] fork.\n"
+        "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+        "info := p info. before := info stack.\n"
+        "Told compileAndInstall: 'method: wait [ ^1 ]'.\n"
+        "p send: 1. p wait. p := nil.\n"
+        /* silence, then others in the same places */
+        "Process sleep: 1000.\n"
+        "1 to: 200 do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
+        "{info stack printString = before printString.\n"
+        " (before at: 2) startsWith: '[] in Told>>wait'.\n"
+        " (before at: 3) startsWith: 'Told>>wait'}",
+        "(true true true)");
+    assert_int_equal(versions_at_rest(k, 1), 1);
+}
+
+static void a_frame_told_of_keeps_its_code(void **state)
+{
+    (void)state;
+    both(tell_of_frames);
+}
+
+/* ---- replaced while a process is away -------------------------------------------------------- */
+
+static void install(VmKit *k, uint32_t cls, const char *source)
+{
+    VmLocal *l;
+    uint32_t selector;
+    Buf report;
+    buf_init(&report, &k->env, SIZE_MAX);
+    assert_ok(vm_local_open(k->vm, &l));
+    assert_ok(loader_compile_method(l, cls, (Bytes){source, strlen(source)}, &selector, &report));
+    assert_int_not_equal(selector, 0);
+    vm_local_close(l);
+    buf_free(&report);
+}
+
+/* The process has left for a collection, after which it enters the counted version of the method
+ * with this selector. */
+static bool is_away_before(const VmKit *k, uint32_t job, uint32_t selector)
+{
+    const Process *p = process_of_pid(k->vm->actors, k->jobs[job].pid);
+    return p && p->wait == PROCESS_WAIT_COLLECT && p->pending &&
+           p->pending->selector == selector && code_is_counted(p->pending);
+}
+
+static bool has_ended(const VmKit *k, uint32_t job) { return k->jobs[job].ended; }
+
+/* A method that is replaced while a process that is about to enter it is away. */
+typedef struct Replacement {
+    uint32_t cls, selector;
+    const char *first, *second; /* definitions */
+    const char *script;         /* with a number, by which its heap differs from time to time */
+    bool is_exit;               /* an exit signal makes it enter the method, when it waits */
+} Replacement;
+
+static void send_shutdown(VmKit *k, uint32_t job)
+{
+    const Process *p = process_of_pid(k->vm->actors, k->jobs[job].pid);
+    while (p->wait != PROCESS_WAIT_RECEIVE)
+        vmkit_steps(k, 1);
+    ActorCtx *cx = &k->vm->outside->actor;
+    epoch_begin(cx->epoch);
+    assert_ok(
+        process_send_exit(cx, NULL, k->jobs[job].pid, value_symbol(SYM_SHUTDOWN), false));
+    epoch_end(cx->epoch);
+}
+
+/* Lets everything go that can while the process is away. False: it was back too soon. */
+static bool replace_while_away(VmKit *k, const Replacement *r, uint32_t job)
+{
+    install(k, r->cls, r->second);
+    uint64_t before = k->vm->away_counters.jobs[AWAY_COLLECT];
+    vmkit_steps(k, 1); /* ends the slice, unless the seed has the job done first */
+    if (k->vm->away_counters.jobs[AWAY_COLLECT] != before)
+        return false;
+    assert_true(epoch_settle_returned(k->vm->epochs));
+    assert_true(is_away_before(k, job, r->selector));
+    return true;
+}
+
+/* Programs with ever more to collect, until some have left just there. What they run is the first
+ * definition, whatever has become of it. */
+static void replace_until_met(const Replacement *r)
+{
+    VmKit k;
+    unsigned met = 0;
+    vmkit_open(&k, &(VmKitOptions){.simulated = true,
+                                   .seed = 1,
+                                   .schedulers = 1,
+                                   .stack_cap_bytes = 1 << 15,
+                                   .long_words = 200});
+    for (int i = 0; i < 120 && met < 3; i++) {
+        char script[500];
+        snprintf(script, sizeof script, r->script, i * 8);
+        install(&k, r->cls, r->first);
+        install(&k, r->cls, r->first); /* the second one is counted, whatever there was before */
+        assert_int_equal(versions_at_rest(&k, 1), 1);
+        uint32_t job = vmkit_spawn(&k, script);
+        if (r->is_exit)
+            send_shutdown(&k, job);
+        while (!has_ended(&k, job) && !is_away_before(&k, job, r->selector))
+            vmkit_steps(&k, 1);
+        met += !has_ended(&k, job) && replace_while_away(&k, r, job);
+        (void)vmkit_run_on(&k);
+        assert_string_equal(r->is_exit ? vmkit_reason(&k, job) : vmkit_result(&k, job), "first");
+        assert_int_equal(versions_at_rest(&k, 1), 1);
+    }
+#ifndef MAGGIE_GC_STRESS /* which makes room all the time */
+    assert_int_equal(met, 3);
+#endif
+    vmkit_close(&k);
+}
+
+static void an_exit_that_waits_for_a_collection_runs_what_it_found(void **state)
+{
+    (void)state;
+    replace_until_met(&(Replacement){
+        .cls = CLASS_PROCESS | 1u,
+        .selector = SYM_TERMINATE,
+        .first = "classMethod: _terminate: reason [\n"
+                 "  Exception _unwind: Exception _baseFrame. self _exit: #first result: nil ]",
+        .second = "classMethod: _terminate: reason [\n"
+                  "  Exception _unwind: Exception _baseFrame. self _exit: #second result: nil ]",
+        /* what it has looked at makes it sweep when the signal comes */
+        .script = "| a | a := (1 to: 60) asArray collect: [:x | Array new: 8].\n"
+                  "[1 to: %d do: [:x | Compiler setGlobal: #Looked to: (Array with: x).\n"
+                  "  Compiler getGlobal: #Looked]. Process receive] ensure: [a at: 1 put: 3]",
+        .is_exit = true});
+}
+
+static void an_overflow_that_waits_for_a_collection_runs_what_it_found(void **state)
+{
+    (void)state;
+    replace_until_met(&(Replacement){
+        .cls = CLASS_EXCEPTION | 1u,
+        .selector = SYM_STACK_OVERFLOW,
+        .first = "classMethod: _stackOverflow [ ^StackOverflow new signal: 'first' ]",
+        .second = "classMethod: _stackOverflow [ ^StackOverflow new signal: 'second' ]",
+        .script = "| down | 1 to: %d do: [:x | Array new: 4].\n"
+                  "down := nil. down := [:n | (down value: n + 1) + 1].\n"
+                  "[down value: 1] on: StackOverflow do: [:e | e messageText]"});
+}
+
 TESTKIT_MAIN(cmocka_unit_test(evaluated_code_is_gone_afterwards),
              cmocka_unit_test(a_block_of_evaluated_code_works_as_long_as_it_is_kept),
              cmocka_unit_test(a_stack_trace_keeps_what_it_names),
              cmocka_unit_test(old_versions_are_run_to_their_end),
              cmocka_unit_test(a_global_reassigned_often_takes_no_more_memory),
              cmocka_unit_test(idle_processes_let_go_of_what_they_only_looked_at),
-             cmocka_unit_test(what_a_value_held_is_freed_when_the_vm_is_destroyed))
+             cmocka_unit_test(what_a_value_held_is_freed_when_the_vm_is_destroyed),
+             cmocka_unit_test(a_silent_node_keeps_no_dead_code),
+             cmocka_unit_test(an_exit_that_waits_for_a_collection_runs_what_it_found),
+             cmocka_unit_test(an_overflow_that_waits_for_a_collection_runs_what_it_found),
+             cmocka_unit_test(a_frame_told_of_keeps_its_code))

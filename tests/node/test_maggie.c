@@ -339,6 +339,47 @@ static void hundred_machines_come_and_go(void **state)
         assert_int_equal(maggie_destroy(all[i]), MAGGIE_OK);
 }
 
+#if MAGGIE_ASAN || MAGGIE_TSAN || defined(MAGGIE_GC_STRESS) || !defined(NDEBUG)
+#define EVALUATIONS 2000
+#else
+#define EVALUATIONS 100000
+#endif
+
+static long figure(Maggie *m, const char *name)
+{
+    char text[64];
+    MaggieResult *r;
+    snprintf(text, sizeof text, "System statistics at: #%s", name);
+    assert_int_equal(maggie_evaluate(m, text, LONG_MS, &r), MAGGIE_OK);
+    long n = strtol(maggie_result_text(r), NULL, 10);
+    maggie_result_free(r);
+    return n;
+}
+
+/* Each text is compiled to code of its own, which nobody wants afterwards. */
+static void many_evaluations_take_no_more_memory_than_few(void **state)
+{
+    (void)state;
+    Catch c;
+    Maggie *m = machine(&c);
+    long versions = figure(m, "codeVersions"), bytes = 0, most = 0;
+    for (int i = 0; i < EVALUATIONS; i++) {
+        char text[64], wanted[16];
+        snprintf(text, sizeof text, "[:x | x + %d] value: 1", i);
+        snprintf(wanted, sizeof wanted, "%d", i + 1);
+        expect(m, text, MAGGIE_OK, wanted);
+        if (i % 500 == 499) {
+            long now = figure(m, "codeVersions") - versions;
+            most = now > most ? now : most;
+        }
+        if (i == 999)
+            bytes = figure(m, "codeBytes");
+    }
+    assert_in_range(most, 0, 200); /* what waits for idleness, or for enough of it */
+    assert_true(figure(m, "codeBytes") - bytes < 500000);
+    assert_int_equal(maggie_destroy(m), MAGGIE_OK);
+}
+
 static uint64_t simulated_hash(uint64_t seed)
 {
     MaggieOptions options = {.simulate = true, .seed = seed};
@@ -379,6 +420,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_program_that_exits_ends_every_wait),
         cmocka_unit_test(bad_source_installs_nothing),
         cmocka_unit_test(hundred_machines_come_and_go),
+        cmocka_unit_test(many_evaluations_take_no_more_memory_than_few),
         cmocka_unit_test(equal_seeds_give_equal_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
