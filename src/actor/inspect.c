@@ -18,7 +18,7 @@ Status process_inspect(ActorCtx *cx, Process *p, Value to, Value form)
     Value culprit;
     STATUS_FORWARD(process_ext(cx, p, &ext));
     STATUS_FORWARD(signal_new(cx, &p->heap, form, SIGNAL_INFO, 3, &f, &culprit));
-    Status status = fragment_reserve_holds(f, &cx->heap, INSPECT_HOLDS_MAX);
+    Status status = fragment_reserve_holds(&f, &cx->heap, INSPECT_HOLDS_MAX);
     if (status != STATUS_OK) {
         fragment_free(&cx->heap, f);
         return status;

@@ -20,7 +20,7 @@ Status signal_new(ActorCtx *cx, Heap *source, Value root, SignalKind kind, size_
                   Fragment **out, Value *culprit)
 {
     STATUS_FORWARD(fragment_copy_out(source, &cx->heap, root, extra, out, culprit));
-    (*out)->kind = (uint8_t)kind;
+    (*out)->kind = (unsigned)kind & 127u;
     return STATUS_OK;
 }
 
@@ -178,7 +178,7 @@ static void refuse_bond(ActorCtx *cx, Fragment *f, SignalKind kind)
                        VALUE_NIL);
     if (!link)
         obj_of(f->root)->words[END_REFERENCE] = reference;
-    f->kind = (uint8_t)kind;
+    f->kind = (unsigned)kind & 127u;
     signal_to(cx, other, f);
 }
 

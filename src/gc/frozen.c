@@ -257,19 +257,17 @@ bool heap_hold(Heap *heap, HeapCtx *cx, Value v)
     return hold_slow(heap, cx, region);
 }
 
-Status fragment_reserve_holds(Fragment *f, HeapCtx *cx, size_t n)
-{
-    return holds_reserve(cx->env->env, &f->holds, n);
-}
-
 void fragment_hold(Fragment *f, HeapCtx *cx, Value v)
 {
     if (!value_is_ptr(v) || !obj_is_frozen(obj_of(v)))
         return;
     Region *region = region_of(obj_of(v));
-    if (region_is_immortal(region) || holds_find(&f->holds, region))
+    if (region_is_immortal(region))
         return;
-    Status status = holds_add(cx->env->env, &f->holds, region);
+    assert(f->held);
+    if (holds_find(fragment_holds(f), region))
+        return;
+    Status status = holds_add(cx->env->env, fragment_holds(f), region);
     assert(status == STATUS_OK); /* the caller reserved */
     (void)status;
     region_retain(region);

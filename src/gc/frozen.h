@@ -70,8 +70,9 @@ size_t region_bytes(const Region *region);
  * instruction. False: the region is dying, read the cell again. When there is no memory to note the
  * hold, the region is kept for the life of the VM. */
 bool heap_hold(Heap *heap, HeapCtx *cx, Value v);
-/* Room for a fragment to note n more regions. */
-Status fragment_reserve_holds(Fragment *f, HeapCtx *cx, size_t n) MUST_CHECK;
+/* Room for a fragment that is not on its way to note n more regions. It may be another one
+ * afterwards. */
+Status fragment_reserve_holds(Fragment **f, HeapCtx *cx, size_t n) MUST_CHECK;
 /* Makes it hold the region of frozen value v, which the caller holds (no-op as in heap_hold). There
  * must be room. */
 void fragment_hold(Fragment *f, HeapCtx *cx, Value v);

@@ -37,6 +37,9 @@
 /* Zeroed blocks from here on (bytes) come from env->map, which clears them on first touch. */
 #define GC_MAP_MIN ((size_t)1 << 20)
 #define GC_MAP_ALIGN ((size_t)2 << 20)
+/* Adopted fragments with shares of so many off-heap bytes call for a collection: a few strings that
+ * are passed on must not cost one each. */
+#define GC_OFFHEAP_ADOPTED ((size_t)256 << 10)
 /* More adopted fragments than this call for a collection: their list is walked for hashes. */
 #define GC_FRAGMENTS_MAX 1024
 /* Objects above this many words do not exist: sizes stay far from overflow. */
@@ -189,8 +192,6 @@ Status heap_cap_refused(Heap *heap, HeapCtx *cx) MUST_CHECK;
 /* Charges `bytes` of a new off-heap buffer; STATUS_HEAP_FULL when a collection should come
  * first. */
 Status heap_charge_offheap(Heap *heap, HeapCtx *cx, size_t bytes) MUST_CHECK;
-/* Frees fragments a collection has emptied: their handles and holds are the heap's by now. */
-void fragment_free_shell(HeapCtx *cx, Fragment *f);
 size_t fragment_alloc_words(const Fragment *f);
 /* heap_adopt's bookkeeping in fields that an adopted fragment does not need any more; the sums are
  * over it and all adopted before it:  root = words,  handles = hash salt | off-heap KiB << 32,
@@ -254,6 +255,12 @@ typedef struct RegionHold {
 #define HOLD_SINGLE ((uintptr_t)1)
 #define HOLD_MARK ((uintptr_t)2)
 #define HOLD_BITS ((uintptr_t)3)
+
+/* The set of a fragment that has one (Fragment.held). */
+static inline RegionHold **fragment_holds(Fragment *f)
+{
+    return (RegionHold **)(void *)&f->body[f->words];
+}
 
 /* The entry of region, or NULL. */
 uintptr_t *holds_find(RegionHold **set, const struct Region *region);

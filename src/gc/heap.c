@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(Heap) == 56, "a Heap and one pointer fill a cache line of the process");
 _Static_assert(sizeof(HeapExt) <= 64, "the extension fits the smallest pool class");
-_Static_assert(sizeof(Fragment) == 5 * GC_WORD, "small messages fit 64 and 128 bytes");
+_Static_assert(sizeof(Fragment) == 4 * GC_WORD, "the smallest messages fit a cache line");
 _Static_assert(POOL_CLASS_COUNT <= HEAP_BLOCK_BIG, "pool classes fit Fragment.pool_class");
 
 /* ---- memory ------------------------------------------------------------------------------- */
@@ -244,7 +244,8 @@ void heap_destroy(Heap *heap, HeapCtx *cx)
     while (heap->fragments) {
         Fragment *f = heap->fragments;
         heap->fragments = f->next;
-        holds_release_all(cx, f->holds);
+        if (f->held)
+            holds_release_all(cx, *fragment_holds(f));
         fragment_free_shell(cx, f);
     }
     if (heap->lo)

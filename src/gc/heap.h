@@ -90,11 +90,11 @@ typedef struct Fragment {
     uint32_t words;           /* used words of body, the extra words in front included */
     uint8_t pool_class : 4;   /* size class for mempool, HEAP_BLOCK_BIG when allocated from env */
     uint8_t extra : 4;        /* words at the front of body that are free for the actor folder */
-    uint8_t kind;             /* signal kind, owned by the actor folder */
+    uint8_t kind : 7;         /* signal kind, owned by the actor folder */
+    uint8_t held : 1;         /* behind the words: counts of frozen regions they refer to */
     uint16_t info;            /* free for the actor folder */
     Value root;               /* the value carried */
     Value handles;            /* list of off-heap handles (BIG_STRING, HANDLE) in the body */
-    struct RegionHold *holds; /* counts of frozen regions the body refers to */
     Value body[];             /* once adopted, root, handles and info are the heap's */
 } Fragment;
 
@@ -173,6 +173,13 @@ typedef struct CopyMade {
     struct Region *region;
 } CopyMade;
 
+/* heap_copy.c: how much a copy took whose root had this class and size. */
+#define HEAP_COPY_MEMORIES 16
+typedef struct CopyMemory {
+    uint64_t key; /* 0: none */
+    size_t words;
+} CopyMemory;
+
 /* What the running thread brings along; one per scheduler. */
 typedef struct HeapCtx {
     HeapEnv *env;
@@ -182,6 +189,8 @@ typedef struct HeapCtx {
     CopyWish wish;         /* of the last such copy */
     CopyMade *made;        /* what became of an earlier one, or NULL; borrowed */
     size_t deferred_bytes; /* of regions that wait for it; whoever polls sets it back */
+    bool copied_closures;  /* by the last fragment_copy_out, and not looked at yet */
+    CopyMemory copies[HEAP_COPY_MEMORIES];
     HeapCounters counters; /* owner only */
 } HeapCtx;
 
@@ -337,6 +346,27 @@ uint32_t heap_identity_hash(Heap *heap, Object *o);
 
 #define FRAGMENT_EXTRA_MAX 15
 
+/* A plain object of a few words that refers to nothing: its words with the header, else 0. To copy
+ * one, copy the words, with obj_flat_header as the first. */
+#define HEAP_FLAT_WORDS 9
+static inline size_t obj_flat_words(const Object *o)
+{
+    uint64_t h = o->header;
+    size_t total = 1 + obj_size_field(o);
+    if ((h & ((UINT64_C(0x1F) << 48) | OBJ_F_FROZEN | OBJ_F_LARGE | OBJ_F_HASHED |
+              OBJ_F_HASH_STORED)) ||
+        total > HEAP_FLAT_WORDS)
+        return 0;
+    for (size_t i = 1; i < total; i++)
+        if (value_is_ptr(o->words[i - 1]))
+            return 0;
+    return total;
+}
+static inline uint64_t obj_flat_header(const Object *o)
+{
+    return (o->header & ~(UINT64_C(0xFF) << 56)) | OBJ_F_ALIVE;
+}
+
 /* Structure-preserving copy of everything young/old/large reachable from root into a new fragment
  * with `extra_words` (at most FRAGMENT_EXTRA_MAX) left free at the front of the body. Frozen parts,
  * symbols, classes and string buffers are shared and counted. Iterative; forwarding through the
@@ -361,7 +391,7 @@ Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_C
 #define HEAP_ABSORB_WORDS 32
 static inline bool heap_can_absorb(const Fragment *f)
 {
-    return f->words <= HEAP_ABSORB_WORDS && !f->handles && !f->holds;
+    return f->words <= HEAP_ABSORB_WORDS && !f->handles && !f->held;
 }
 /* Copies the objects of such a fragment into the block, frees it (takes f) and answers its root;
  * VALUE_NONE, nothing done, when there is no room: collect for f->words and try again. */
@@ -372,9 +402,16 @@ Value heap_copy_in(Heap *heap, const Value *stack_end, const Fragment *f);
  * stay readable until the next collection. */
 Value heap_adopt(Heap *heap, Fragment *f);
 /* Bytes that an unadopted fragment holds, its share of off-heap buffers included. */
-size_t fragment_bytes(const Fragment *f);
+size_t fragment_bytes_handles(const Fragment *f);
+static inline size_t fragment_bytes(const Fragment *f)
+{
+    size_t bytes = sizeof *f + f->words * sizeof(Value);
+    return __builtin_expect(f->handles != 0, 0) ? bytes + fragment_bytes_handles(f) : bytes;
+}
 /* Frees a fragment nobody adopted, with the counts it owns. */
 void fragment_free(HeapCtx *cx, Fragment *f);
+/* Frees one whose objects are elsewhere now, or that has none; what it owned too. */
+void fragment_free_shell(HeapCtx *cx, Fragment *f);
 /* Words that heap_adopt added since the last collection, off-heap bytes included. */
 size_t heap_adopted_words(const Heap *heap);
 

@@ -278,5 +278,6 @@ bool heap_wants_collection(const Heap *heap)
     size_t limit = (size_t)(heap->hi - heap->lo);
     if (limit < 512)
         limit = 512;
-    return heap_adopted_words(heap) > limit || fragments_count(heap) > GC_FRAGMENTS_MAX;
+    return fragments_words(heap) > limit || fragments_offheap(heap) > GC_OFFHEAP_ADOPTED ||
+           fragments_count(heap) > GC_FRAGMENTS_MAX;
 }

@@ -18,6 +18,12 @@
 #define COPY_SCRATCH 96
 /* A big fragment's block begins with its size and a spare word, a pool block with the fragment. */
 #define FRAGMENT_BIG_HEAD 2
+#define COPY_RARE (GC_KIND_BIT(OBJ_WEAK) | GC_KIND_BIT(OBJ_CLOSURE))
+/* Objects of at most so many words, header included, with slots and without an identity hash, are
+ * copied where the reference to them is found. */
+#define COPY_PLAIN_WORDS 9
+#define COPY_NOT_PLAIN                                                                             \
+    ((UINT64_C(0x1F) << 48) | OBJ_F_FROZEN | OBJ_F_LARGE | OBJ_F_HASHED | OBJ_F_HASH_STORED)
 #define FRAGMENT_HEAD (sizeof(Fragment) / GC_WORD)
 
 typedef struct CopyLog {
@@ -53,6 +59,8 @@ typedef struct Copier {
     const Region *held; /* last region found held */
     Value handles;      /* list of copied handle objects */
     Object *culprit;
+    bool closures; /* one was copied */
+    bool grown;
     CopyLog local_log[COPY_LOG_LOCAL];
 } Copier;
 
@@ -114,6 +122,7 @@ static __attribute__((noinline)) Status copier_grow(Copier *c, size_t more)
     CopyBuffer bigger;
     size_t words = 2 * (used + more) < c->budget ? 2 * (used + more) : c->budget;
     STATUS_FORWARD(copy_buffer_new(c->cx, &bigger, c->buffer.front, words));
+    c->grown = true;
     Value *base = bigger.block + bigger.head;
     memcpy(base, c->base, used * GC_WORD);
     Relocation r = {.from = (uintptr_t)c->base,
@@ -210,9 +219,12 @@ static inline __attribute__((always_inline)) Status copier_copy(Copier *c, Objec
     if (__builtin_expect(words == OBJ_SIZE_BIG, 0))
         total = 2 + (size_t)o->words[0];
     ObjKind kind = (ObjKind)(h >> 48 & 0x1F);
-    if (__builtin_expect(kind == OBJ_WEAK, 0)) {
-        c->culprit = o; /* what it means elsewhere to be the last reference is not defined */
-        return STATUS_NOT_SENDABLE;
+    if (__builtin_expect((GC_KIND_BIT(kind) & COPY_RARE) != 0, 0)) {
+        if (kind == OBJ_WEAK) {
+            c->culprit = o; /* what it means elsewhere to be the last reference is not defined */
+            return STATUS_NOT_SENDABLE;
+        }
+        c->closures = true;
     }
     if (__builtin_expect(c->logged == c->log_capacity, 0))
         STATUS_FORWARD(copier_grow_log(c));
@@ -255,7 +267,18 @@ static inline __attribute__((always_inline)) Status copier_value(Copier *c, Valu
     return copier_copy(c, o, out);
 }
 
-/* Copies what the object at `at` (an offset, the buffer may move) refers to; answers its end. */
+/* What lies in *slot of a copied object is no plain object, or there is no room. */
+static __attribute__((noinline)) Status copier_slot(Copier *c, Value *slot)
+{
+    size_t at = (size_t)(slot - c->base); /* the buffer may move */
+    Value copy;
+    STATUS_FORWARD(copier_value(c, *slot, &copy));
+    c->base[at] = copy;
+    return STATUS_OK;
+}
+
+/* Copies what the object at `at` (an offset, the buffer may move) refers to; answers its end. The
+ * copier's positions are in registers while plain objects are copied. */
 static Status copier_scan(Copier *c, size_t at, size_t *next)
 {
     Object *o = (Object *)(c->base + at + c->prefix);
@@ -268,15 +291,45 @@ static Status copier_scan(Copier *c, size_t at, size_t *next)
         if (handle)
             STATUS_FORWARD(copier_hold(c, handle));
     }
-    size_t first = (size_t)(obj_slots(o) - c->base);
-    for (size_t i = 0; i < words; i++) {
-        Value v = c->base[first + i];
-        if (!value_is_ptr(v))
+    Value *slot = obj_slots(o), *last = slot + words, *top = c->top;
+    CopyLog *log = c->log + c->logged, *log_end = c->log + c->log_capacity;
+    const unsigned prefix = c->prefix;
+    const uint64_t flags = c->flags | OBJ_F_ALIVE;
+    for (; slot < last; slot++) {
+        if (!value_is_ptr(*slot))
             continue;
-        Value copy;
-        STATUS_FORWARD(copier_value(c, v, &copy));
-        c->base[first + i] = copy;
+        Object *from = obj_of(*slot);
+        uint64_t h = from->header;
+        if (h >> 48 == 0) {
+            *slot = h;
+            continue;
+        }
+        size_t total = 1 + (size_t)(h >> 32 & 0xFFFF);
+        if (__builtin_expect(!(h & COPY_NOT_PLAIN) && total <= COPY_PLAIN_WORDS &&
+                                 (size_t)(c->end - top) >= total + prefix && log < log_end,
+                             1)) {
+            Value *to = top + prefix;
+            to[0] = (h & ~(UINT64_C(0xFF) << 56)) | flags;
+            for (size_t i = 1; i < total; i++)
+                to[i] = from->words[i - 1];
+            top = to + total;
+            *log++ = (CopyLog){from, h};
+            from->header = value_ptr(to);
+            *slot = value_ptr(to);
+            continue;
+        }
+        c->top = top;
+        c->logged = (size_t)(log - c->log);
+        size_t offset = (size_t)(slot - c->base), left = (size_t)(last - slot);
+        STATUS_FORWARD(copier_slot(c, slot));
+        slot = c->base + offset;
+        last = slot + left;
+        top = c->top;
+        log = c->log + c->logged;
+        log_end = c->log + c->log_capacity;
     }
+    c->top = top;
+    c->logged = (size_t)(log - c->log);
     return STATUS_OK;
 }
 
@@ -302,6 +355,7 @@ static void copier_init(Copier *c, HeapCtx *cx, const Heap *source)
     c->held = NULL;
     c->handles = VALUE_NONE;
     c->culprit = NULL;
+    c->closures = c->grown = false;
 }
 
 static void copier_use(Copier *c, const CopyBuffer *buffer)
@@ -401,11 +455,37 @@ void heap_copy_make(Heap *source, HeapCtx *cx, CopyMade *made)
 
 /* ---- fragments ---------------------------------------------------------------------------- */
 
-/* The words to guess for a copy of `root`: small messages fit the first time. */
-static size_t copy_guess(const Object *root)
+/* What a copy took that grew on the way is remembered by class and size of its root: programs send
+ * the same kind of thing again and again, and each time it grows all of it is moved. */
+static CopyMemory *copy_memory(HeapCtx *cx, const Object *root)
 {
+    uint32_t key = (uint32_t)(root->header * 0x9E3779B1u) ^ (uint32_t)(root->header >> 32 & 0xFFFF);
+    return &cx->copies[key % HEAP_COPY_MEMORIES];
+}
+
+static inline uint64_t copy_key(const Object *root)
+{
+    return root->header & UINT64_C(0x0000FFFFFFFFFFFF); /* class and size */
+}
+
+/* The words to guess for a copy of `root`: small messages fit the first time. */
+static size_t copy_guess(HeapCtx *cx, const Object *root)
+{
+    const CopyMemory *memory = copy_memory(cx, root);
+    if (memory->key == copy_key(root))
+        return memory->words;
     size_t words = obj_total_words(root);
     return words + (words < 64 ? words : 64);
+}
+
+/* The copy of root took so many words, and so many had been guessed. */
+static void copy_learn(HeapCtx *cx, const Object *root, size_t words, size_t guess, bool grown)
+{
+    CopyMemory *memory = copy_memory(cx, root);
+    if (grown)
+        *memory = (CopyMemory){copy_key(root), words};
+    else if (memory->key == copy_key(root) && words < guess / 2)
+        memory->key = 0; /* another like it would waste as much */
 }
 
 /* The fragment in front of a buffer with `used` words of objects. */
@@ -422,20 +502,45 @@ static Fragment *fragment_in(const CopyBuffer *b, size_t extra, size_t used)
     return f;
 }
 
+/* Gives it this set, for which there is room. */
+static void fragment_set_holds(Fragment *f, RegionHold *holds)
+{
+    f->held = holds != NULL;
+    if (holds)
+        *fragment_holds(f) = holds;
+}
+
 static Status fragment_of_immediate(HeapCtx *cx, Value root, size_t extra, Fragment **out)
 {
     CopyBuffer buffer;
-    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra, 0));
+    bool held = value_is_ptr(root) && !region_is_immortal(region_of(obj_of(root)));
+    cx->copied_closures = false;
+    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra, held));
     Fragment *f = fragment_in(&buffer, extra, 0);
     f->root = root;
-    if (value_is_ptr(root) && !region_is_immortal(region_of(obj_of(root)))) {
-        Status status = holds_add(cx->env->env, &f->holds, region_of(obj_of(root)));
+    if (held) {
+        RegionHold *holds = NULL;
+        Status status = holds_add(cx->env->env, &holds, region_of(obj_of(root)));
         assert(status == STATUS_OK); /* one hold takes no memory */
         (void)status;
         region_retain(region_of(obj_of(root)));
+        fragment_set_holds(f, holds);
     }
     *out = f;
     return STATUS_OK;
+}
+
+/* The finished copy gets a word behind it, if it must be in another block. When that fails,
+ * everything is given back. */
+static __attribute__((noinline)) Status copier_room_for_holds(Copier *c)
+{
+    if (c->top < c->buffer.block + c->buffer.words)
+        return STATUS_OK;
+    c->budget = (size_t)(c->top - c->base) + 1; /* it was kept: this word is no part of the copy */
+    Status status = copier_grow(c, 1);
+    if (status != STATUS_OK)
+        copier_drop(c);
+    return status;
 }
 
 Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_words, Fragment **out,
@@ -449,41 +554,43 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
     if (__builtin_expect(cx->made != NULL, 0) &&
         heap_copy_is_made(cx, COPY_FRAGMENT, root, (unsigned)extra_words)) {
         *out = cx->made->fragment;
+        cx->copied_closures = false; /* who made it has detached them */
         return made_take(cx, culprit);
     }
     Copier c;
     copier_init(&c, cx, source);
-    size_t guess = copy_guess(obj_of(root));
-    if (guess / 2 > c.budget)
+    size_t guess = copy_guess(cx, obj_of(root));
+    if (obj_total_words(obj_of(root)) / 2 > c.budget)
         return copy_failed(cx, c.beyond, COPY_FRAGMENT, root, extra_words);
+    if (guess > c.budget)
+        guess = c.budget;
     CopyBuffer buffer;
     STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra_words, guess));
     copier_use(&c, &buffer);
     Status status = copier_run(&c, root, culprit);
     if (__builtin_expect(status != STATUS_OK, 0))
         return copy_failed(cx, status, COPY_FRAGMENT, root, extra_words);
+    copy_learn(cx, obj_of(root), (size_t)(c.top - c.base), guess, c.grown);
+    if (c.holds)
+        STATUS_FORWARD(copier_room_for_holds(&c));
+    cx->copied_closures = c.closures;
     Fragment *f = fragment_in(&c.buffer, extra_words, (size_t)(c.top - c.base));
     f->root = value_ptr(c.base);
     f->handles = c.handles;
-    f->holds = c.holds;
+    fragment_set_holds(f, c.holds);
     *out = f;
     return STATUS_OK;
 }
 
-Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
+/* The same contents in another fragment; `held`: with a word for a set of regions in any case. */
+static Status duplicate(const Fragment *f, HeapCtx *cx, bool held, Fragment **out)
 {
     RegionHold *holds;
     CopyBuffer buffer;
     size_t used = f->words - f->extra;
-    Value self = (Value)(uintptr_t)f;
-    if (__builtin_expect(cx->made != NULL, 0) && heap_copy_is_made(cx, COPY_DUPLICATE, self, 0)) {
-        *out = cx->made->fragment;
-        return made_take(cx, NULL);
-    }
-    if (cx->copy_words && used > cx->copy_words)
-        return copy_failed(cx, STATUS_COPY_LONG, COPY_DUPLICATE, self, 0);
-    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + f->extra, used));
-    Status status = holds_duplicate(cx->env->env, f->holds, &holds);
+    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + f->extra, used + held));
+    RegionHold *own = f->held ? *fragment_holds((Fragment *)(uintptr_t)f) : NULL;
+    Status status = holds_duplicate(cx->env->env, own, &holds);
     if (status != STATUS_OK) {
         copy_buffer_free(cx, &buffer);
         return status;
@@ -496,13 +603,51 @@ Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
     relocate_objects(&r, copy->body + f->extra, copy->body + f->words);
     copy->root = relocate_value(&r, f->root);
     copy->handles = relocate_value(&r, f->handles);
-    copy->holds = holds;
+    fragment_set_holds(copy, holds);
     copy->kind = f->kind;
     copy->info = f->info;
     for (Value v = copy->handles; v; v = *handle_link(obj_of(v)))
         handle_retain(obj_of(v));
     *out = copy;
     return STATUS_OK;
+}
+
+Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
+{
+    size_t used = f->words - f->extra;
+    Value self = (Value)(uintptr_t)f;
+    if (__builtin_expect(cx->made != NULL, 0) && heap_copy_is_made(cx, COPY_DUPLICATE, self, 0)) {
+        *out = cx->made->fragment;
+        return made_take(cx, NULL);
+    }
+    if (cx->copy_words && used > cx->copy_words)
+        return copy_failed(cx, STATUS_COPY_LONG, COPY_DUPLICATE, self, 0);
+    return duplicate(f, cx, f->held, out);
+}
+
+/* Words of its block behind those in use. */
+static size_t fragment_spare_words(const Fragment *f)
+{
+    size_t block = f->pool_class != HEAP_BLOCK_BIG
+                       ? pool_class_size(f->pool_class) / GC_WORD
+                       : (size_t)((const Value *)(const void *)f)[-FRAGMENT_BIG_HEAD] -
+                             FRAGMENT_BIG_HEAD;
+    return block - FRAGMENT_HEAD - f->words;
+}
+
+Status fragment_reserve_holds(Fragment **f, HeapCtx *cx, size_t n)
+{
+    if (!(*f)->held && fragment_spare_words(*f) == 0) {
+        Fragment *bigger;
+        STATUS_FORWARD(duplicate(*f, cx, true, &bigger));
+        fragment_free(cx, *f);
+        *f = bigger;
+    }
+    if (!(*f)->held) {
+        *fragment_holds(*f) = NULL;
+        (*f)->held = 1;
+    }
+    return holds_reserve(cx->env->env, fragment_holds(*f), n);
 }
 
 void fragment_free_shell(HeapCtx *cx, Fragment *f)
@@ -519,13 +664,14 @@ void fragment_free_shell(HeapCtx *cx, Fragment *f)
 void fragment_free(HeapCtx *cx, Fragment *f)
 {
     handle_list_release(cx->env, f->handles);
-    holds_release_all(cx, f->holds);
+    if (__builtin_expect(f->held, 0))
+        holds_release_all(cx, *fragment_holds(f));
     fragment_free_shell(cx, f);
 }
 
-size_t fragment_bytes(const Fragment *f)
+size_t fragment_bytes_handles(const Fragment *f)
 {
-    size_t bytes = sizeof *f + f->words * GC_WORD;
+    size_t bytes = 0;
     for (Value v = f->handles; v; v = *handle_link(obj_of(v)))
         bytes += handle_charge(obj_of(v));
     return bytes;

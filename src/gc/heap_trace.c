@@ -588,7 +588,7 @@ static Status gc_reserve_holds(Heap *heap, HeapCtx *cx)
     if (heap->handles)
         STATUS_FORWARD(heap_need_ext(heap, cx));
     for (Fragment *f = heap->fragments; f; f = f->next)
-        n += holds_count(&f->holds);
+        n += f->held ? holds_count(fragment_holds(f)) : 0;
     if (!n)
         return STATUS_OK;
     STATUS_FORWARD(heap_need_ext(heap, cx));
@@ -598,8 +598,8 @@ static Status gc_reserve_holds(Heap *heap, HeapCtx *cx)
 static void gc_take_holds(Gc *gc)
 {
     for (Fragment *f = gc->from.fragments; f; f = f->next) {
-        if (f->holds)
-            holds_merge(gc->cx, &gc->heap->ext->holds, &f->holds);
+        if (f->held)
+            holds_merge(gc->cx, &gc->heap->ext->holds, fragment_holds(f));
     }
 }
 

@@ -284,7 +284,8 @@ static void verify_collect_regions(Verify *v)
     if (v->heap->ext)
         verify_note_holds(v, v->heap->ext->holds);
     for (const Fragment *f = v->heap->fragments; f; f = f->next)
-        verify_note_holds(v, f->holds);
+        if (f->held)
+            verify_note_holds(v, *fragment_holds((Fragment *)(uintptr_t)f));
     while (v->regions.ntodo) {
         Region *region = (Region *)(void *)v->regions.todo[--v->regions.ntodo];
         verify_note_holds(v, region->holds);

@@ -419,6 +419,76 @@ static void fragments_and_regions_hold_the_regions_they_refer_to(void **state)
     world_close(&w);
 }
 
+/* The set of regions stands behind the words, wherever these end in their block. */
+static void fragments_of_every_size_hold_their_regions(void **state)
+{
+    (void)state;
+    World w;
+    Proc p;
+    Region *region;
+    world_open(&w);
+    proc_open(&p, &w);
+    Value v = freeze(&p, value_ptr(proc_array(&p, 1)), &region);
+    assert_true(heap_hold(&p.heap, &w.cx, v));
+    proc_push(&p, v);
+    proc_push(&p, VALUE_NIL);
+    for (size_t n = 1; n < 300; n++) {
+        proc_set(&p, 1, value_ptr(proc_array(&p, n)));
+        proc_obj(&p, 1)->words[n - 1] = v;
+        for (size_t extra = 0; extra < 4; extra++) {
+            Fragment *f = copy_out(&p, 1, extra);
+            Fragment *g;
+            assert_int_equal(fragment_duplicate(f, &w.cx, &g), STATUS_OK);
+            assert_int_equal(atom_load_rlx(&region->refs), 4);
+            assert_true(obj_of(g->root)->words[n - 1] == v);
+            fragment_free(&w.cx, f);
+            fragment_free(&w.cx, g);
+        }
+        Fragment *f = copy_out(&p, 0, n % 16); /* nothing but the frozen object */
+        assert_int_equal(atom_load_rlx(&region->refs), 3);
+        proc_set(&p, 1, heap_adopt(&p.heap, f));
+        proc_check(&p);
+        proc_collect(&p, HEAP_GC_AUTO);
+        assert_int_equal(atom_load_rlx(&region->refs), 2);
+    }
+    proc_close(&p);
+    region_release(&w.cx, NULL, region);
+    world_close(&w);
+}
+
+/* What a fragment's block has room for. */
+static size_t room_of(const Fragment *f)
+{
+    assert_int_not_equal(f->pool_class, HEAP_BLOCK_BIG);
+    return (pool_class_size(f->pool_class) - sizeof *f) / sizeof(Value);
+}
+
+static void a_copy_that_grew_is_guessed_right_until_it_shrinks(void **state)
+{
+    (void)state;
+    World w;
+    Proc p;
+    world_open(&w);
+    proc_open(&p, &w);
+    proc_push(&p, VALUE_NIL);
+    for (int64_t i = 0; i < 500; i++)
+        proc_cons(&p, 0, value_int(i));
+    proc_push(&p, VALUE_NIL);
+    proc_cons(&p, 1, *proc_root(&p, 1)); /* of the same class and size */
+    Fragment *big = copy_out(&p, 0, 0);
+    assert_int_equal(big->words, 1500);
+    Fragment *wide = copy_out(&p, 1, 0);
+    assert_int_equal(wide->words, 3);
+    assert_true(room_of(wide) >= 1500); /* as the one before */
+    Fragment *narrow = copy_out(&p, 1, 0);
+    assert_true(room_of(narrow) < 32); /* that has taught it better */
+    fragment_free(&w.cx, big);
+    fragment_free(&w.cx, wide);
+    fragment_free(&w.cx, narrow);
+    proc_close(&p);
+    world_close(&w);
+}
+
 static void a_region_read_out_of_another_is_held_when_that_one_goes(void **state)
 {
     (void)state;
@@ -607,6 +677,8 @@ GC_MAIN(cmocka_unit_test(a_message_keeps_cycles_and_sharing),
         cmocka_unit_test(a_frozen_copy_outlives_its_source_and_refuses_stores),
         cmocka_unit_test(a_heap_holds_a_region_until_it_is_unreachable),
         cmocka_unit_test(fragments_and_regions_hold_the_regions_they_refer_to),
+        cmocka_unit_test(fragments_of_every_size_hold_their_regions),
+        cmocka_unit_test(a_copy_that_grew_is_guessed_right_until_it_shrinks),
         cmocka_unit_test(a_region_read_out_of_another_is_held_when_that_one_goes),
         cmocka_unit_test(regions_die_in_long_chains),
         cmocka_unit_test(a_dead_region_waits_for_the_epoch),
