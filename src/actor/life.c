@@ -57,7 +57,7 @@ void process_visit_roots(Process *p, HeapVisit visit, void *arg)
     visit(arg, &ext->finalizers, 1);
     if (ext->inbox)
         inbox_visit_roots(p, visit, arg);
-    if (ext->nresults > 0)
+    if (ext->nresults > 0 && ext->results_refer)
         visit(arg, &ext->results->pid, 4 * (size_t)ext->results_cap);
 }
 _Static_assert(sizeof(ProcessResult) == 4 * sizeof(Value), "a table of results is a run of Values");

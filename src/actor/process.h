@@ -143,6 +143,7 @@ typedef struct ProcessExt {
     uint32_t results_cap;   /* 0 or a power of two */
     uint32_t results_limit; /* more than these call for dropping the unreachable ones; 0: default */
     uint32_t walk;          /* while it ends: how far a table of bonds has been walked */
+    bool results_refer;     /* some of them refer to objects: collections must look at them */
     Fragment *waiters;      /* SIGNAL_WAIT signals to be answered at death */
     struct ProcessHold *holds; /* told of the end, most recent first; links.h */
     uint32_t nholds;

@@ -199,6 +199,10 @@ static size_t results_prune_unreachable(const Env *env, Process *p)
         scan_process(p, &scan);
         process_prune_results(p, scan_saw, &scan);
     }
+    ext->results_refer = false;
+    for (uint32_t i = 0; i < ext->results_cap; i++)
+        if (value_is_ptr(ext->results[i].reason) || value_is_ptr(ext->results[i].result))
+            ext->results_refer = true;
     env_free(env, copy.results, bytes);
     env_free(env, scan.seen, copy.results_cap);
     uint32_t limit =
@@ -247,6 +251,8 @@ size_t results_receive(ActorCtx *cx, Process *p, Fragment *f)
         entry->reason = both->words[0];
         entry->result = both->words[1];
     }
+    ext = p->ext;
+    ext->results_refer |= value_is_ptr(entry->reason) || value_is_ptr(entry->result);
     if (results_worth_a_scan(p))
         return results_prune_unreachable(env, p);
     return 0;
