@@ -126,7 +126,7 @@ static PrimStatus fetch_chosen(PrimCall *c, Search *s, InboxCursor *cursor, Valu
     ActorCtx *cx = prim_actor(c);
     /* As with every receive: adopted messages are memory that only a collection gives back. Once
      * per message, in case it does not help. */
-    if (heap_wants_collection(c->heap) && !RESUME_GC(c)) {
+    if (c->heap->fragments && !RESUME_GC(c) && heap_wants_collection(c->heap)) {
         RESUME_GC(c) = 1;
         return prim_gc(c, 0);
     }
@@ -170,11 +170,8 @@ static PrimStatus search(PrimCall *c, Search *s, Value *message)
 
 /* ---- one alternative without a guard -------------------------------------------------------- */
 
-PrimStatus prim_receive_key(PrimCall *c)
+static PrimStatus receive_key(PrimCall *c, Value key, Value deadline)
 {
-    Value key = c->args[1];
-    if (value_is_ptr(key))
-        return prim_type_error(c, 1, "Symbol, Class or Reference");
     if (value_is_reference(key)) {
         RESUME_SEARCH(c) = key;
     } else if (!RESUME_SEARCH(c)) {
@@ -186,11 +183,26 @@ PrimStatus prim_receive_key(PrimCall *c)
     Value message;
     PrimStatus st = search(c, &s, &message);
     if (st == PRIM_OK && message == VALUE_NONE)
-        st = wait_until(c, c->args[2]);
+        st = wait_until(c, deadline);
     if (st != PRIM_OK)
         return st;
-    inbox_end_search(c->process, s.cursor);
+    if (!value_is_reference(key))
+        inbox_end_search(c->process, s.cursor);
     return found(c, message != VALUE_NONE ? message : VALUE_NIL);
+}
+
+PrimStatus prim_receive_key(PrimCall *c)
+{
+    if (value_is_ptr(c->args[1]))
+        return prim_type_error(c, 1, "Symbol, Class or Reference");
+    return receive_key(c, c->args[1], c->args[2]);
+}
+
+PrimStatus prim_receive_reference(PrimCall *c)
+{
+    if (!value_is_reference(c->args[1]))
+        return prim_type_error(c, 1, "Reference");
+    return receive_key(c, c->args[1], VALUE_NIL);
 }
 
 /* ---- several, with guards ------------------------------------------------------------------- */
