@@ -106,6 +106,8 @@ void mailbox_put_back(Process *p, Fragment *f);
 /* Fragment.info of a message in the private queue. */
 #define INBOX_RESERVED 0x4000u /* has a place in the bounded mailbox */
 #define INBOX_LOOKED 0x8000u /* root is in the heap; the body links such nodes */
+#define INBOX_FLAT 0x2000u /* one reference in it at most: the payload, to INBOX_FLAT_AT */
+#define INBOX_FLAT_AT (1 + MESSAGE_SLOTS)
 
 /* ---- inbox.c -------------------------------------------------------------------------------- */
 /* Fewer messages than this, all lighter than that, are not counted against the heap cap. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "actor_int.h"
+#include "crowd.h"
 #include "mailbound.h"
 
 
@@ -252,6 +253,8 @@ static void unlink_account(ActorCtx *cx, Process *p, Fragment **link, Fragment *
         *mail = *mail > bytes ? *mail - bytes : 0;
         if (!p->msg_first)
             p->flags &= (uint8_t)~PROCESS_F_MAIL_COUNTED;
+        if (p->nmessages == CROWD_UNTIL - 1)
+            crowd_look(p);
     }
     if (p->mail & MAIL_F_CURSORS)
         cursors_unlinked(p, link, f);
@@ -287,6 +290,19 @@ static Value take_long(ActorCtx *cx, Process *p, Fragment **link)
     return heap_adopt(&p->heap, f);
 }
 
+/* There is room for it. */
+static inline Value take_flat(ActorCtx *cx, Process *p, const Value *stack_end, Fragment *f)
+{
+    Object *message = heap_try_alloc(&p->heap, stack_end, f->words);
+    Value *to = (Value *)(void *)message;
+    for (size_t i = 0; i < f->words; i++)
+        to[i] = f->body[i];
+    if (f->words > INBOX_FLAT_AT)
+        message->words[MESSAGE_PAYLOAD] = value_ptr(to + INBOX_FLAT_AT);
+    fragment_free_shell(&cx->heap, f);
+    return value_ptr(message);
+}
+
 Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_end,
                  size_t *need_words)
 {
@@ -312,6 +328,8 @@ Value inbox_take(ActorCtx *cx, Process *p, Fragment **link, const Value *stack_e
         call_received(cx, p, f);
         return root;
     }
+    if (f->info & INBOX_FLAT)
+        return take_flat(cx, p, stack_end, f);
     return heap_absorb(&p->heap, &cx->heap, stack_end, f);
 }
 

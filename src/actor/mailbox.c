@@ -227,8 +227,9 @@ void mailbox_open(Process *p)
     p->msg_first = NULL;
     p->msg_end = &p->msg_first;
     p->mail = 0;
-    /* relaxed, both: published with the tail below */
+    /* relaxed, these three: published with the tail below */
     atom_store_rlx(&p->nmessages, 0);
+    atom_store_rlx(&p->task.crowded, (uint8_t)0);
     atom_store_rlx(&p->mbox_stub_next, NULL);
     /* release: a late process_unpark of the slot's former owner may look at any time; senders get
      * here only by the new pid */

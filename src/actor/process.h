@@ -307,6 +307,9 @@ struct ActorCtx {
     HeapCtx heap;
     EpochRecord *epoch;
     size_t copied_words;     /* of the last process_send or spawn: charge 1 reduction per 16 */
+    int32_t crowd_cost;      /* of the last process_send: reductions to take away, see crowd.h */
+    uint32_t stream_length;  /* messages sent from here one after the other to `stream` */
+    Value stream;
     uint32_t free_slots[64]; /* cached free slots of the table */
     uint32_t nfree;
     uint64_t reference; /* next number for a Reference, and the end of the numbers taken */
@@ -410,6 +413,9 @@ bool process_push(ActorCtx *cx, Process *to, Fragment *signal, bool next);
 /* STATUS_LIMIT: refused by the receiver's bound; a message that its bound drops was sent. */
 MUST_CHECK Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
                                Value *culprit);
+/* The same to `receiver`, as process_of_pid has answered it for `to` in this section. */
+MUST_CHECK Status process_send_to(ActorCtx *cx, Process *from, Value to, Process *receiver,
+                                  Value selector, Value message, Value *culprit);
 /* A message whose payload has been copied out already with SIGNAL_MESSAGE_EXTRA words (takes f);
  * with this info its closures have been detached too, by process_detach. */
 #define SIGNAL_MESSAGE_DETACHED 1

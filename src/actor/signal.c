@@ -7,6 +7,7 @@
  *
  * Threads: senders inside an epoch section; process_fetch_signals by the owner. */
 #include "actor_int.h"
+#include "crowd.h"
 #include "mailbound.h"
 #include "inbox.h"
 #include "inspect.h"
@@ -72,6 +73,22 @@ static bool enter(ActorCtx *cx, MailBound *bound, Fragment *f, Status *status)
     return verdict == MAIL_ENTERED;
 }
 
+/* f is a message for `receiver`, which was found by `to` in this section. */
+static inline Status push_message(ActorCtx *cx, Value sender, Value to, Process *receiver,
+                                  Fragment *f)
+{
+    MailBound *bound = mail_bound(receiver);
+    Status refused;
+    if (__builtin_expect(bound != NULL, 0) && !enter(cx, bound, f, &refused)) {
+        fragment_free(&cx->heap, f);
+        return refused;
+    }
+    if (sender != to)
+        cx->crowd_cost = crowd_of_send(cx, receiver, to);
+    /* A receiver that waits runs next: it has the message in the cache. */
+    return process_push(cx, receiver, f, true) ? STATUS_OK : STATUS_NO_PROCESS;
+}
+
 Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selector, Fragment *f)
 {
     Process *receiver = process_of_pid(cx->node, to);
@@ -82,16 +99,9 @@ Status process_send_fragment(ActorCtx *cx, Value sender, Value to, Value selecto
     if (!(f->info & SIGNAL_MESSAGE_DETACHED))
         process_detach(f);
     f->info &= INBOX_RESERVED; /* the receiver's queue has other uses for the rest */
-    MailBound *bound = mail_bound(receiver);
-    Status refused;
-    if (__builtin_expect(bound != NULL, 0) && !enter(cx, bound, f, &refused)) {
-        fragment_free(&cx->heap, f);
-        return refused;
-    }
     message_finish(f, sender, selector);
     f->kind = SIGNAL_MESSAGE;
-    /* A receiver that waits runs next: it has the message in the cache. */
-    return process_push(cx, receiver, f, true) ? STATUS_OK : STATUS_NO_PROCESS;
+    return push_message(cx, sender, to, receiver, f);
 }
 
 static void give_place_back(ActorCtx *cx, Value to)
@@ -118,18 +128,71 @@ Status process_send_entered(ActorCtx *cx, Process *from, Value to, Value selecto
     return process_send_fragment(cx, from->pid, to, selector, f);
 }
 
+/* A whole message about an immediate or a flat object of `flat` words. */
+static inline Fragment *message_small(ActorCtx *cx, Value sender, Value selector, Value payload,
+                                      size_t flat)
+{
+    size_t words = 1 + MESSAGE_SLOTS + flat;
+    uint32_t pool_class = pool_class_of(sizeof(Fragment) + words * sizeof(Value));
+    Fragment *f = pool_alloc(cx->heap.pool, pool_class);
+    if (!f)
+        return NULL;
+    *f = (Fragment){.words = (uint32_t)words,
+                    .pool_class = pool_class & 15u,
+                    .kind = SIGNAL_MESSAGE,
+                    .info = INBOX_FLAT,
+                    .root = value_ptr(f->body)};
+    Object *message = (Object *)f->body;
+    message->header = obj_header(CLASS_MAILBOX_MESSAGE, MESSAGE_SLOTS, OBJ_SLOTS, 0);
+    message->words[MESSAGE_SENDER] = sender;
+    message->words[MESSAGE_SELECTOR] = selector;
+    message->words[MESSAGE_PAYLOAD] = payload;
+    if (flat) {
+        const Object *from = obj_of(payload);
+        Object *copy = (Object *)(f->body + INBOX_FLAT_AT);
+        copy->header = obj_flat_header(from);
+        for (size_t i = 0; i < flat - 1; i++)
+            copy->words[i] = from->words[i];
+        message->words[MESSAGE_PAYLOAD] = value_ptr(copy);
+        cx->heap.counters.words_copied_out += flat;
+    }
+    return f;
+}
+
+Status process_send_to(ActorCtx *cx, Process *from, Value to, Process *receiver, Value selector,
+                       Value message, Value *culprit)
+{
+    cx->copied_words = 0;
+    cx->crowd_cost = 0;
+    /* Before the copy: sending to the dead is cheap. acquire: as in process_is_alive */
+    if (atom_load_acq(&receiver->state) != PROCESS_LIVE)
+        return STATUS_NO_PROCESS;
+    Value sender = from ? from->pid : VALUE_NIL;
+    Fragment *f;
+    size_t flat = value_is_ptr(message) ? obj_flat_words(obj_of(message)) : 0;
+    if (flat || !value_is_ptr(message)) {
+        f = message_small(cx, sender, selector, message, flat);
+        if (!f)
+            return STATUS_NO_MEMORY;
+    } else {
+        STATUS_FORWARD(signal_new(cx, from ? &from->heap : NULL, message, SIGNAL_MESSAGE,
+                                  SIGNAL_MESSAGE_EXTRA, &f, culprit));
+        if (cx->heap.copied_closures)
+            process_detach(f);
+        message_finish(f, sender, selector);
+    }
+    cx->copied_words = f->words;
+    return push_message(cx, sender, to, receiver, f);
+}
+
 Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value message,
                     Value *culprit)
 {
     cx->copied_words = 0;
-    /* Before the copy: sending to the dead is cheap. */
-    if (!process_is_alive(cx->node, to))
-        return STATUS_NO_PROCESS;
-    Fragment *f;
-    STATUS_FORWARD(signal_new(cx, from ? &from->heap : NULL, message, SIGNAL_MESSAGE,
-                              SIGNAL_MESSAGE_EXTRA, &f, culprit));
-    cx->copied_words = f->words;
-    return process_send_fragment(cx, from ? from->pid : VALUE_NIL, to, selector, f);
+    cx->crowd_cost = 0;
+    Process *receiver = process_of_pid(cx->node, to);
+    return receiver ? process_send_to(cx, from, to, receiver, selector, message, culprit)
+                    : STATUS_NO_PROCESS;
 }
 
 Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bool kill)
@@ -432,11 +495,12 @@ static inline void fetch(ActorCtx *cx, Process *p, int32_t *reductions, bool at_
         int32_t cost = receive_signal(cx, p, f, at_rest);
         if (__builtin_expect(cost < 0, 0)) {
             mailbox_put_back(p, f);
-            return;
+            break;
         }
         n++;
         *reductions -= cost + (n & 1); /* two cost about as much as a send */
     }
+    crowd_look(p);
 }
 
 void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions)

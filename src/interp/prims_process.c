@@ -243,6 +243,14 @@ static PrimStatus take_place(PrimCall *c, MailBound *bound, bool *sent)
     }
 }
 
+/* Takes reductions away for which no work was done. */
+static void forfeit(PrimCall *c, int32_t cost)
+{
+    int64_t left = c->reductions > 0 ? c->reductions : 0;
+    prim_actor(c)->sched->forfeited += left < cost ? (int32_t)left : cost;
+    prim_charge(c, (size_t)cost);
+}
+
 static PrimStatus send(PrimCall *c, Value selector, Value payload)
 {
     if (!value_is_pid(c->args[0]))
@@ -250,7 +258,7 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
     Value culprit = VALUE_NIL;
     Process *receiver = process_of_pid(prim_actor(c)->node, c->args[0]);
     MailBound *bound = receiver ? mail_bound(receiver) : NULL;
-    Status status;
+    Status status = STATUS_NO_PROCESS;
     if (__builtin_expect(bound != NULL || c->resume->a, 0)) {
         bool sent;
         PrimStatus st = take_place(c, bound, &sent);
@@ -262,12 +270,16 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
         status = process_send_entered(prim_actor(c), c->process, c->args[0], selector, payload,
                                       &culprit);
         prim_copy_end(c);
-    } else {
+    } else if (receiver) {
         prim_copy_begin(c);
-        status = process_send(prim_actor(c), c->process, c->args[0], selector, payload, &culprit);
+        status = process_send_to(prim_actor(c), c->process, c->args[0], receiver, selector, payload,
+                                 &culprit);
         prim_copy_end(c);
+        if (__builtin_expect(prim_actor(c)->crowd_cost != 0, 0))
+            forfeit(c, prim_actor(c)->crowd_cost);
     }
-    prim_charge_copy(c);
+    if (status != STATUS_NO_PROCESS)
+        prim_charge_copy(c);
     if (status == STATUS_OK || status == STATUS_NO_PROCESS || status == STATUS_LIMIT)
         return prim_ok(c, value_bool(status == STATUS_OK));
     return prim_copy_failed(c, status);
@@ -299,7 +311,7 @@ static Value take_message(PrimCall *c, PrimStatus *st)
         return VALUE_NONE;
     /* Adopted messages are memory that only a collection gives back, and a loop that does nothing
      * but receive would never ask for one. Once per message, in case it does not help. */
-    if (heap_wants_collection(c->heap) && !c->resume->b) {
+    if (c->heap->fragments && !c->resume->b && heap_wants_collection(c->heap)) {
         c->resume->b = 1;
         *st = prim_gc(c, 0);
         return VALUE_NONE;

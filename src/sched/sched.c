@@ -228,6 +228,7 @@ void sched_slice_end(SchedImpl *s)
 bool sched_run_task(SchedImpl *s, Task *task)
 {
     int32_t before = s->pub.reds;
+    s->pub.forfeited = 0;
     uint32_t trace_id = task->trace_id;
     task->queued = 0;
     task->fresh = 0;
@@ -240,7 +241,8 @@ bool sched_run_task(SchedImpl *s, Task *task)
         runq_push_yielded(s, task, LEVEL_OF_PRIO(task->prio));
     }
     sim_event(s->pub.group, SIM_EVENT_RUN, s->pub.id, (uint64_t)trace_id << 8 | (uint64_t)verdict);
-    s->slice_work += before - s->pub.reds;
+    int32_t used = before - s->pub.reds;
+    s->slice_work += used > s->pub.forfeited ? used - s->pub.forfeited : 0;
     return ++s->slice_tasks >= SLICE_TASKS_MAX || s->slice_work >= SCHED_REDUCTIONS;
 }
 

@@ -26,7 +26,8 @@
  * never change, and `user`, which never changes after the thread_start hook. */
 struct Sched {
     int32_t reds; /* reductions left; the running task counts it down (it may go below 0) */
-    uint32_t id;  /* 0 .. count-1 */
+    int32_t forfeited; /* of those used in this run: taken away, no work was done for them */
+    uint32_t id;       /* 0 .. count-1 */
     SchedGroup *group;
     void *user;      /* whatever the thread_start hook puts here: per-scheduler state of the VM */
     uint64_t now_ns; /* monotonic clock at the start of the slice: see sched_now */

@@ -41,7 +41,8 @@ struct Task {
     uint32_t trace_id; /* shown in traces; equal seeds must give equal ids, so not an address */
     uint8_t prio;      /* TaskPrio; read when the task is made ready */
     uint8_t queued;    /* 1 from ready to switch-in: catches a task made ready twice */
-    uint16_t fresh;    /* 1 until it has run for the first time: see runq.c */
+    uint8_t fresh;     /* 1 until it has run for the first time: see runq.c */
+    uint8_t crowded;   /* not the scheduler's: for who embeds the task */
 };
 
 _Static_assert(sizeof(Task) <= 32, "a Task is embedded in every process");

@@ -3,6 +3,8 @@
  * Producers are stopped between their two steps by doing the steps by hand. */
 #include "actorkit.h"
 
+#include "crowd.h"
+
 /* A message fragment with an integer payload, not sent. */
 static Fragment *number_signal(Kit *kit, int64_t n)
 {
@@ -315,6 +317,50 @@ static void waiting_messages_count_against_the_heap_cap(void **state)
     kit_close(&kit);
 }
 
+/* A message of `from`; answers what it costs beyond its work. */
+static int32_t cost_of(Kit *kit, Process *from, Process *to)
+{
+    Value culprit;
+    assert_ok(process_send(kit->cx, from, to->pid, VALUE_NIL, value_int(1), &culprit));
+    return kit->cx->crowd_cost;
+}
+
+static void a_long_queue_makes_sending_dear_until_it_is_short(void **state)
+{
+    (void)state;
+    Kit kit;
+    kit_open(&kit, 1, 1, 0);
+    Process *p = kit_make(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    Process *q = kit_make(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    atom_store_rel(&p->state, (uint8_t)PROCESS_LIVE); /* senders look at that */
+    for (uint32_t i = 0; i < CROWD_STREAM; i++)
+        assert_int_equal(cost_of(&kit, q, p), 0);
+    assert_int_equal(cost_of(&kit, q, p), 0); /* the stream sets the first level */
+    int32_t first = cost_of(&kit, q, p);
+    assert_true(first > 0);
+    assert_int_equal(cost_of(&kit, p, p), 0); /* to oneself: who else should receive? */
+    kit_fetch(kit.cx, p);
+    assert_true(cost_of(&kit, q, p) > 0);
+    while (p->nmessages >= CROWD_UNTIL / 2)
+        assert_true(process_take_message(p) != VALUE_NONE);
+    kit_fetch(kit.cx, p);
+    assert_int_equal(cost_of(&kit, q, p), 0);
+    while (p->nmessages < 32 * CROWD_FROM) {
+        int32_t cost = cost_of(&kit, q, p);
+        assert_in_range(cost, 0, SCHED_REDUCTIONS);
+        kit_fetch(kit.cx, p);
+    }
+    assert_true(cost_of(&kit, q, p) > first);
+    while (p->nmessages > CROWD_UNTIL)
+        assert_true(process_take_message(p) != VALUE_NONE);
+    assert_true(cost_of(&kit, q, p) > 0);
+    assert_true(process_take_message(p) != VALUE_NONE);
+    assert_int_equal(cost_of(&kit, q, p), 0);
+    discard(&kit, p);
+    discard(&kit, q);
+    kit_close(&kit);
+}
+
 TESTKIT_MAIN(cmocka_unit_test(signals_arrive_in_the_order_sent),
              cmocka_unit_test(the_first_push_to_a_parked_process_wakes_it_once),
              cmocka_unit_test(a_push_before_parking_keeps_the_owner_awake),
@@ -326,4 +372,5 @@ TESTKIT_MAIN(cmocka_unit_test(signals_arrive_in_the_order_sent),
              cmocka_unit_test(what_comes_while_closed_is_displaced_is_refused_too),
              cmocka_unit_test(closing_takes_walked_and_waiting_signals),
              cmocka_unit_test(closing_waits_for_a_producer_between_its_steps),
-             cmocka_unit_test(waiting_messages_count_against_the_heap_cap), )
+             cmocka_unit_test(waiting_messages_count_against_the_heap_cap),
+             cmocka_unit_test(a_long_queue_makes_sending_dear_until_it_is_short), )
