@@ -165,7 +165,7 @@ void call_dropped(ActorCtx *cx, Process *p, Fragment *f)
     call_refuse(cx, f, cx->node->sym_mailbox_limit);
 }
 
-Status call_answer(ActorCtx *cx, Process *p, Value caller, Value reference, Value value,
+Status call_answer(ActorCtx *cx, Process *p, Value caller, Value reference, int how, Value value,
                    Value *culprit)
 {
     Inbox *inbox = inbox_of(p);
@@ -185,7 +185,7 @@ Status call_answer(ActorCtx *cx, Process *p, Value caller, Value reference, Valu
         fragment_free(&cx->heap, kept);
     }
     f->kind = SIGNAL_REPLY;
-    f->info = CALL_ANSWERED;
+    f->info = (uint16_t)how;
     f->body[CALL_CALLER] = p->pid;
     f->body[CALL_REFERENCE] = reference;
     deliver(cx, caller, f, true);
@@ -295,6 +295,7 @@ Status call_start(ActorCtx *cx, Process *p, Value to, Value selector, Value payl
     f->extra = 0; /* the words are an object like the others now */
     inbox->call = f->body[CALL_REFERENCE];
     inbox->called = to;
+    p->ext->waits++;
     inbox->reply = NULL;
     MailBound *bound = mail_bound(receiver);
     if (bound && mail_enter(cx, bound, false) != MAIL_ENTERED) {
@@ -333,9 +334,15 @@ Fragment *call_take_reply(ActorCtx *cx, Process *p)
     Inbox *inbox = inbox_of(p);
     Fragment *f = inbox->reply;
     /* by a deputy: who was called still has it on its list */
-    if (f->info == CALL_ANSWERED && f->body[CALL_CALLER] != inbox->called)
+    if (f->info != CALL_ENDED && f->body[CALL_CALLER] != inbox->called)
         hang_up(cx, inbox->called, inbox->call);
     inbox->reply = NULL;
     inbox->call = VALUE_NONE;
     return f;
+}
+
+Value call_awaited(const Process *p)
+{
+    const Inbox *inbox = inbox_of(p);
+    return inbox && inbox->call != VALUE_NONE && !inbox->reply ? inbox->called : VALUE_NIL;
 }

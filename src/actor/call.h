@@ -14,8 +14,8 @@
 
 #include "process.h"
 
-/* How a call ended; Fragment.info of a REPLY. */
-enum { CALL_ANSWERED, CALL_ENDED };
+/* How a call ended; Fragment.info of a REPLY. REJECTED: by a reply that is to be signalled. */
+enum { CALL_ANSWERED, CALL_REJECTED, CALL_ENDED };
 
 /* Sends the request (a D1 copy of payload) and begins to wait; a call that was abandoned before is
  * given up. STATUS_NO_PROCESS: there is nobody; else as process_send. */
@@ -27,9 +27,11 @@ Fragment *call_reply(const Process *p);
 Fragment *call_take_reply(ActorCtx *cx, Process *p);
 void call_give_up(ActorCtx *cx, Process *p);
 
-/* Replies to a call (made to p, or to somebody who has told p about it) with a copy of value.
- * Nothing happens when it was replied to already. */
-MUST_CHECK Status call_answer(ActorCtx *cx, Process *p, Value caller, Value reference, Value value,
-                              Value *culprit);
+/* Replies to a call (made to p, or to somebody who has told p about it) with a copy of value; how:
+ * ANSWERED or REJECTED. Nothing happens when it was replied to already. */
+MUST_CHECK Status call_answer(ActorCtx *cx, Process *p, Value caller, Value reference, int how,
+                              Value value, Value *culprit);
+/* Whom p, which waits in a call, has called. VALUE_NIL: the reply is there, or nobody. */
+Value call_awaited(const Process *p);
 
 #endif

@@ -107,10 +107,8 @@ static bool free_messages(ActorCtx *cx, Process *p, int32_t *left)
         p->msg_first = f->next;
         if (f->kind == SIGNAL_CALL)
             call_refuse(cx, f, end_symbol(cx, p));
-        else if (f->kind == SIGNAL_HOLD)
-            promise_handed_late(cx, p, f);
         else
-            fragment_free(&cx->heap, f);
+            fragment_free(&cx->heap, f); /* the promise of an ASK was among the holds */
     }
     return !p->msg_first;
 }
@@ -127,6 +125,8 @@ static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
             monitors_answer(cx, p, f, left);
         else if (f->kind == SIGNAL_CALL)
             call_refuse(cx, f, end_symbol(cx, p));
+        else if (f->kind == SIGNAL_HOLD || f->kind == SIGNAL_ASK)
+            promise_handed_late(cx, p, f);
         else
             signal_refuse(cx, f);
     }

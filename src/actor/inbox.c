@@ -12,6 +12,7 @@
 #include "actor_int.h"
 #include "crowd.h"
 #include "mailbound.h"
+#include "promise.h"
 
 
 static size_t count_mail(const Process *p)
@@ -360,6 +361,8 @@ void inbox_discard(ActorCtx *cx, Process *p, Fragment **link)
         node_unlink(p->ext->inbox, f);
     if (f->kind == SIGNAL_CALL)
         call_dropped(cx, p, f);
+    else if (f->kind == SIGNAL_ASK)
+        promise_dropped(cx, f);
     else
         fragment_free(&cx->heap, f);
 }

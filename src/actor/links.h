@@ -25,6 +25,8 @@
  *   REQUEST     any process       links, unlinks, monitors ... something on its own, because the
  *                                 sender asked it to (aProcess link: other, from a third process)
  *   CALL        any process       joins the mailbox as a MailboxRequest
+ *   ASK         any process       the same; the receiver owes the promise that comes with it
+ *   HOLD        any process       the receiver owes a promise
  *   REPLY       who was called,   ends the call it belongs to if the caller still waits for that;
  *               or a deputy       in place of who ended first: with the reason of the end
  *   HANG_UP     the caller        forgets the call: nobody waits for its reply any more

@@ -124,6 +124,13 @@ static size_t mail_describe(const Waitable *w, char *out, size_t n)
     return m < 0 ? 0 : (size_t)m < n ? (size_t)m : n;
 }
 
+/* Who does not receive keeps its senders waiting. */
+static Value mail_owner(const Waitable *w)
+{
+    const MailBound *b = (const MailBound *)(const void *)w;
+    return b->closed ? VALUE_NIL : b->owner;
+}
+
 static void mail_destroy(HeapEnv *henv, OffHeap *object)
 {
     env_free(henv->env, object, sizeof(MailBound));
@@ -134,6 +141,7 @@ static const WaitableType mailbound_type = {
     .serve = mail_serve,
     .give_back = mail_give_back,
     .describe = mail_describe,
+    .owner = mail_owner,
 };
 
 /* ---- the owner ------------------------------------------------------------------------------ */

@@ -96,6 +96,7 @@ typedef enum {
     SIGNAL_INFO,    /* root: an Array to be filled; body[0] = pid of who asks, body[1] = its number
                        for the question; info = INSPECT_* of inspect.h */
     SIGNAL_HOLD,    /* root: a Promise the receiver is to hold; promise.h */
+    SIGNAL_ASK,     /* root: a PromisedRequest; promise.h */
     SIGNAL_TABLE,   /* root: the MailboxMessage that tells of a table the receiver owns now */
     SIGNAL_CALL,    /* these three: call.h */
     SIGNAL_REPLY,
@@ -162,7 +163,7 @@ typedef struct ProcessExt {
     struct ProcessLabel *label;  /* for people; NULL: none */
     Fragment *inspected;         /* the answer to the question of this number; inspect.h */
     uint64_t inspects;           /* questions asked */
-    uint64_t waits;              /* sets made for `waiting`: tells one wait from the next */
+    uint64_t waits;              /* sets made for `waiting`, calls: tells one wait from the next */
     struct Inbox *inbox;         /* selective receive; inbox.h. NULL: never used */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {
@@ -428,6 +429,12 @@ void process_detach(Fragment *f);
  * not sent, the place is given back. */
 MUST_CHECK Status process_send_entered(ActorCtx *cx, Process *from, Value to, Value selector,
                                        Value message, Value *culprit);
+/* A PromisedRequest, which has a handle of a promise: it joins the mailbox, and from then on the
+ * receiver owes the promise. When it reaches nobody the promise is rejected with #noproc.
+ * With `reserved` `from` has taken a place in the receiver's bounded mailbox; when it is not sent,
+ * that is given back. Statuses of fragment_copy_out. */
+MUST_CHECK Status process_send_request(ActorCtx *cx, Process *from, Value to, Value request,
+                                       bool reserved, Value *culprit);
 /* Exit signal with a reason. kill: untrappable. `from` NULL: as in process_send. */
 MUST_CHECK Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bool kill);
 

@@ -21,6 +21,7 @@ typedef struct RejectionText {
 struct Promise {
     Waitable w;
     Value value;         /* the value or reason when it is an immediate */
+    Value debtor;        /* the process that was asked to settle it, or nil; under the lock */
     Fragment *fragment;  /* owned; its root is the value */
     uint8_t state;       /* PromiseState; atomic */
     bool bound;          /* under the lock */
@@ -214,12 +215,22 @@ Status promise_hold(ActorCtx *cx, Process *p, Promise *promise)
     return hold(cx, p, promise, PROMISE_OWED);
 }
 
+/* Whom those who wait for it wait for, as far as anybody can tell. */
+static void set_debtor(Promise *promise, Value pid)
+{
+    lock_acquire(&promise->w.lock);
+    promise->debtor = pid;
+    lock_release(&promise->w.lock);
+}
+
 Status promise_hand(ActorCtx *cx, Process *from, Value to, Value handle, PromiseDebt debt)
 {
     Fragment *f;
     Value culprit;
     STATUS_FORWARD(signal_new(cx, &from->heap, handle, SIGNAL_HOLD, 0, &f, &culprit));
     f->info = (uint16_t)debt;
+    if (debt != PROMISE_OWED)
+        set_debtor(promise_of(f->root), to);
     Process *receiver = process_of_pid(cx->node, to);
     /* refused: promise_refused */
     if (receiver && process_push(cx, receiver, f, false))
@@ -239,20 +250,77 @@ void promise_handed(ActorCtx *cx, Process *p, Fragment *f)
     fragment_free(&cx->heap, f);
 }
 
+/* Of a HOLD or ASK. */
+static Promise *promise_carried(const Fragment *f)
+{
+    return f->kind == SIGNAL_ASK ? promise_of_request(f->root) : promise_of(f->root);
+}
+
 void promise_handed_late(ActorCtx *cx, Process *p, Fragment *f)
 {
-    Promise *promise = promise_of(f->root);
+    Promise *promise = promise_carried(f);
+    PromiseDebt debt = f->kind == SIGNAL_ASK ? PROMISE_OWED : (PromiseDebt)f->info;
     if (promise_state(promise) == PROMISE_PENDING)
-        settle_by_end(cx, p, promise, (PromiseDebt)f->info);
+        settle_by_end(cx, p, promise, debt);
     fragment_free(&cx->heap, f);
 }
 
 void promise_refused(ActorCtx *cx, Fragment *f)
 {
-    if (f->info != PROMISE_ASKED)
-        (void)promise_settle(cx, promise_of(f->root), PROMISE_REJECTED, true, cx->node->sym_noproc,
-                             NULL);
+    if (f->kind == SIGNAL_ASK || f->info != PROMISE_ASKED)
+        (void)promise_settle(cx, promise_carried(f), PROMISE_REJECTED, f->kind == SIGNAL_HOLD,
+                             cx->node->sym_noproc, NULL);
     fragment_free(&cx->heap, f);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* Slots of a PromisedRequest. */
+enum { REQUEST_REFERENCE = MESSAGE_SLOTS, REQUEST_SLOTS };
+
+Promise *promise_of_request(Value v)
+{
+    if (!value_is_kind(v, OBJ_SLOTS) || obj_words(obj_of(v)) < REQUEST_SLOTS)
+        return NULL;
+    return promise_of(obj_slots(obj_of(v))[REQUEST_REFERENCE]);
+}
+
+void promise_asked_of(const Fragment *f, Value to)
+{
+    set_debtor(promise_of_request(f->root), to);
+}
+
+void promise_asked(ActorCtx *cx, Process *p, Fragment *f)
+{
+    Promise *promise = promise_of_request(f->root);
+#ifndef MAGGIE_MUTANT_ASK_ORPHAN
+    /* without memory for the hold: as promise_handed */
+    if (promise_state(promise) == PROMISE_PENDING &&
+        hold(cx, p, promise, PROMISE_OWED) != STATUS_OK)
+        (void)promise_settle(cx, promise, PROMISE_REJECTED, false, cx->node->sym_error, NULL);
+#endif
+    inbox_append(cx, p, f);
+}
+
+/* Mailboxes with a limit count what they drop: no report for each. */
+static void refuse_for_room(ActorCtx *cx, Promise *promise)
+{
+    promise_look(promise);
+    (void)promise_settle(cx, promise, PROMISE_REJECTED, false, cx->node->sym_mailbox_limit, NULL);
+}
+
+void promise_dropped(ActorCtx *cx, Fragment *f)
+{
+    refuse_for_room(cx, promise_of_request(f->root));
+    fragment_free(&cx->heap, f);
+}
+
+void promise_not_asked(ActorCtx *cx, Promise *promise, Value to)
+{
+    if (process_is_alive(cx->node, to))
+        refuse_for_room(cx, promise);
+    else
+        (void)promise_settle(cx, promise, PROMISE_REJECTED, false, cx->node->sym_noproc, NULL);
 }
 
 /* ---- as a Waitable -------------------------------------------------------------------------- */
@@ -285,9 +353,20 @@ static const char *state_text(const Promise *promise)
 
 static size_t promise_describe(const Waitable *w, char *out, size_t n)
 {
-    int m = snprintf(out, n, "Promise #%llu (%s)", (unsigned long long)w->number,
-                     state_text((const Promise *)(const void *)w));
+    const Promise *promise = (const Promise *)(const void *)w;
+    char pid[PROCESS_PID_TEXT];
+    bool asked = promise_state(promise) == PROMISE_PENDING && value_is_pid(promise->debtor);
+    if (asked)
+        process_pid_text(promise->debtor, pid);
+    int m = snprintf(out, n, "Promise #%llu (%s%s%s)", (unsigned long long)w->number,
+                     state_text(promise), asked ? ", owed by " : "", asked ? pid : "");
     return m < 0 ? 0 : (size_t)m < n ? (size_t)m : n;
+}
+
+static Value promise_owner(const Waitable *w)
+{
+    const Promise *promise = (const Promise *)(const void *)w;
+    return promise_state(promise) == PROMISE_PENDING ? promise->debtor : VALUE_NIL;
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -316,6 +395,7 @@ const WaitableType promise_type = {
     .give_back = promise_give_back,
     .relay = promise_relay,
     .describe = promise_describe,
+    .owner = promise_owner,
 };
 
 Status promise_new(ActorCtx *cx, Promise **out)
@@ -324,7 +404,7 @@ Status promise_new(ActorCtx *cx, Promise **out)
     if (!promise)
         return STATUS_NO_MEMORY;
     waitable_init(cx, &promise->w, &promise_type);
-    promise->value = VALUE_NIL;
+    promise->value = promise->debtor = VALUE_NIL;
     actor_start_digging(cx);
     *out = promise;
     return STATUS_OK;

@@ -11,6 +11,9 @@
  * the first that ends without having settled it rejects it. Holds of settled promises are dropped
  * from time to time.
  *
+ * A request (process_send_request) hands its promise over together with the message, in one signal:
+ * whoever gets the message owes the promise, and nobody else does.
+ *
  * Waiting is waitable.h's, way TAKE. Settling makes a bounded number of waiters ready, and each of
  * them, or the code that gives up for it, makes further ones ready (promise_pass_on): no end of a
  * process takes longer because many wait for its promise.
@@ -80,7 +83,18 @@ MUST_CHECK Status promise_hand(ActorCtx *cx, Process *from, Value to, Value hand
 /* What the receiver of that signal does, and what is done when nobody receives it (takes f). */
 void promise_handed(ActorCtx *cx, Process *p, Fragment *f);
 void promise_refused(ActorCtx *cx, Fragment *f);
-/* p, which has closed its mailbox, finds one in it (takes f). */
+/* p, which has closed its mailbox, finds one, or a request, in it (takes f). */
 void promise_handed_late(ActorCtx *cx, Process *p, Fragment *f);
+
+/* The promise that a PromisedRequest is about, its fourth slot; NULL: v is nothing like that. */
+Promise *promise_of_request(Value v);
+/* A request is about to be sent to this process. */
+void promise_asked_of(const Fragment *f, Value to);
+/* What the receiver of a request does (takes f); promise_refused is for those nobody receives. */
+void promise_asked(ActorCtx *cx, Process *p, Fragment *f);
+/* A request was dropped from the mailbox (takes f). */
+void promise_dropped(ActorCtx *cx, Fragment *f);
+/* `to` had no place for a request about the promise, or is gone. */
+void promise_not_asked(ActorCtx *cx, Promise *promise, Value to);
 
 #endif

@@ -195,6 +195,30 @@ Status process_send(ActorCtx *cx, Process *from, Value to, Value selector, Value
                     : STATUS_NO_PROCESS;
 }
 
+Status process_send_request(ActorCtx *cx, Process *from, Value to, Value request, bool reserved,
+                            Value *culprit)
+{
+    Fragment *f;
+    cx->copied_words = 0;
+    Status status = signal_new(cx, &from->heap, request, SIGNAL_ASK, 0, &f, culprit);
+    if (status != STATUS_OK) {
+        if (reserved)
+            give_place_back(cx, to);
+        return status;
+    }
+    cx->copied_words = f->words;
+    process_detach(f);
+    f->info = reserved ? INBOX_RESERVED : 0;
+    promise_asked_of(f, to);
+    Process *receiver = process_of_pid(cx->node, to);
+    /* when it is refused, so is the promise */
+    if (receiver)
+        (void)process_push(cx, receiver, f, true);
+    else
+        signal_refuse(cx, f);
+    return STATUS_OK;
+}
+
 Status process_send_exit(ActorCtx *cx, Process *from, Value to, Value reason, bool kill)
 {
     Process *receiver = process_of_pid(cx->node, to);
@@ -283,7 +307,8 @@ void signal_refuse(ActorCtx *cx, Fragment *f)
     case SIGNAL_UNLINK: refuse_unlink(cx, f); return;
     case SIGNAL_REQUEST: refuse_request(cx, f); return;
     case SIGNAL_NAME: names_refuse(cx, f); return;
-    case SIGNAL_HOLD: promise_refused(cx, f); return;
+    case SIGNAL_HOLD:
+    case SIGNAL_ASK: promise_refused(cx, f); return;
     case SIGNAL_TABLE: rowtable_refused(cx, f); return;
     case SIGNAL_CALL: call_refuse(cx, f, cx->node->sym_noproc); return;
     case SIGNAL_INFO: inspect_refuse(cx, f); return;
@@ -446,8 +471,13 @@ static void receive_wait(ActorCtx *cx, Process *p, Fragment *f)
         signal_refuse(cx, f);
         return;
     }
-    if (f->body[0] == p->parent)
+    if (f->body[0] == p->parent) {
+        if (p->modes & PROCESS_MODE_PARENT_WAITS) { /* it has waited in vain before */
+            fragment_free(&cx->heap, f);
+            return;
+        }
         process_set_mode(p, PROCESS_MODE_PARENT_WAITS, true);
+    }
     f->next = ext->waiters;
     ext->waiters = f;
 }
@@ -474,6 +504,7 @@ static inline int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f, bool
         return words < SCHED_REDUCTIONS ? (int32_t)words : SCHED_REDUCTIONS;
     }
     case SIGNAL_HOLD: promise_handed(cx, p, f); return 0;
+    case SIGNAL_ASK: promise_asked(cx, p, f); return 0;
     case SIGNAL_TABLE: rowtable_handed(cx, p, f); return 1;
     case SIGNAL_CALL: call_arrived(cx, p, f); return 0;
     case SIGNAL_REPLY: call_replied(cx, p, f); return 0;

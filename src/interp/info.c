@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "call.h"
 #include "code_life.h"
 #include "frozen.h"
 #include "mailbound.h"
@@ -22,7 +23,13 @@ Value info_blocker(const Process *p)
         Value other = p->heap.lo[p->window + p->pending_base];
         return value_is_pid(other) ? other : VALUE_NIL;
     }
-    return p->wait == PROCESS_WAIT_LOCK ? wait_blocker(p) : VALUE_NIL;
+    switch ((ProcessWait)p->wait) {
+    case PROCESS_WAIT_CALL: return call_awaited(p);
+    case PROCESS_WAIT_LOCK:
+    case PROCESS_WAIT_PROMISE:
+    case PROCESS_WAIT_MAILBOX: return wait_blocker(p);
+    default: return VALUE_NIL;
+    }
 }
 
 /* As the frames of Exception>>_captureTrace. */

@@ -56,8 +56,9 @@ _Static_assert(1 + INFO_FRAMES_MAX <= INSPECT_HOLDS_MAX, "there is room to hold 
 /* ActorConfig.info */
 void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
 bool info_form_is_valid(Value form);
-/* The process that must do something (end, release a lock) before p's wait can end by itself, or
- * VALUE_NIL. By the owner of p, or when nothing runs. */
+/* The process that p waits for: that must end, release a lock, receive, reply, settle a promise
+ * before p's wait can end by itself, as far as is known; or VALUE_NIL. By the owner of p, or when
+ * nothing runs. */
 Value info_blocker(const Process *p);
 
 #endif

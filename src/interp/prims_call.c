@@ -60,7 +60,7 @@ static PrimStatus take_reply(PrimCall *c, Fragment *f)
     }
     if (absorb && !heap_has_room(c->heap, c->stack_end, f->words))
         return prim_gc(c, f->words);
-    bool ended = f->info == CALL_ENDED;
+    unsigned how = f->info;
     f = call_take_reply(cx, c->process);
     Value value = f->root;
     if (absorb)
@@ -69,8 +69,8 @@ static PrimStatus take_reply(PrimCall *c, Fragment *f)
         value = heap_adopt(c->heap, f);
     else
         fragment_free(&cx->heap, f);
-    if (ended)
-        return tell(c, SYM_CALL_ENDED, value);
+    if (how != CALL_ANSWERED)
+        return tell(c, how == CALL_ENDED ? SYM_CALL_ENDED : SYM_CALL_REJECTED, value);
     process_stop_timer(cx, c->process);
     return prim_finish(c, value);
 }
@@ -169,7 +169,7 @@ PrimStatus prim_call_timeout_do(PrimCall *c)
 
 /* ---- replying ------------------------------------------------------------------------------- */
 
-static PrimStatus reply(PrimCall *c, size_t slots, size_t process, size_t reference)
+static PrimStatus reply(PrimCall *c, size_t slots, size_t process, size_t reference, bool rejects)
 {
     Value self = c->args[0], culprit;
     if (!value_is_kind(self, OBJ_SLOTS) || obj_words(obj_of(self)) < slots)
@@ -178,8 +178,9 @@ static PrimStatus reply(PrimCall *c, size_t slots, size_t process, size_t refere
     if (!value_is_pid(words[process]) || !value_is_reference(words[reference]))
         return prim_error(c, "the receiver is not a request");
     prim_copy_begin(c);
-    Status status = call_answer(prim_actor(c), c->process, words[process], words[reference],
-                                c->args[1], &culprit);
+    Status status =
+        call_answer(prim_actor(c), c->process, words[process], words[reference],
+                    rejects ? CALL_REJECTED : CALL_ANSWERED, c->args[1], &culprit);
     prim_copy_end(c);
     prim_charge_copy(c);
     return status == STATUS_OK ? prim_ok(c, c->args[1]) : prim_copy_failed(c, status);
@@ -187,10 +188,20 @@ static PrimStatus reply(PrimCall *c, size_t slots, size_t process, size_t refere
 
 PrimStatus prim_call_reply(PrimCall *c)
 {
-    return reply(c, REQUEST_SLOTS, REQUEST_SENDER, REQUEST_REFERENCE);
+    return reply(c, REQUEST_SLOTS, REQUEST_SENDER, REQUEST_REFERENCE, false);
+}
+
+PrimStatus prim_call_reject(PrimCall *c)
+{
+    return reply(c, REQUEST_SLOTS, REQUEST_SENDER, REQUEST_REFERENCE, true);
 }
 
 PrimStatus prim_call_reply_to(PrimCall *c)
 {
-    return reply(c, ADDRESS_SLOTS, ADDRESS_PROCESS, ADDRESS_REFERENCE);
+    return reply(c, ADDRESS_SLOTS, ADDRESS_PROCESS, ADDRESS_REFERENCE, false);
+}
+
+PrimStatus prim_call_reject_to(PrimCall *c)
+{
+    return reply(c, ADDRESS_SLOTS, ADDRESS_PROCESS, ADDRESS_REFERENCE, true);
 }

@@ -10,6 +10,7 @@
 #include "prim_wait.h"
 #include "prim_waitable.h"
 #include "prims.h"
+#include "promise.h"
 #include "vm.h"
 
 /* ---- forking -------------------------------------------------------------------------------- */
@@ -303,6 +304,36 @@ PrimStatus prim_process_send_with(PrimCall *c)
     return send(c, selector, c->args[2]);
 }
 
+PrimStatus prim_process_ask(PrimCall *c)
+{
+    Value request = c->args[1], culprit = VALUE_NIL;
+    Promise *promise = promise_of_request(request);
+    if (!value_is_pid(c->args[0]))
+        return prim_error(c, "the receiver is not a process");
+    if (!promise)
+        return prim_error(c, "the argument is not a request about a promise");
+    Process *receiver = process_of_pid(prim_actor(c)->node, c->args[0]);
+    MailBound *bound = receiver ? mail_bound(receiver) : NULL;
+    bool reserved = bound != NULL || c->resume->a;
+    if (reserved) {
+        PrimStatus st = take_place(c, bound, &reserved);
+        if (st != PRIM_OK)
+            return st;
+        if (!reserved) {
+            promise_not_asked(prim_actor(c), promise, c->args[0]);
+            return prim_self(c);
+        }
+        if (bound && mail_presses(bound))
+            prim_charge(c, SCHED_REDUCTIONS);
+    }
+    prim_copy_begin(c);
+    Status status = process_send_request(prim_actor(c), c->process, c->args[0], request, reserved,
+                                         &culprit);
+    prim_copy_end(c);
+    prim_charge_copy(c);
+    return status == STATUS_OK ? prim_self(c) : prim_copy_failed(c, status);
+}
+
 /* The oldest message; VALUE_NONE and *st when there is none or something else comes first. */
 static Value take_message(PrimCall *c, PrimStatus *st)
 {
@@ -371,9 +402,9 @@ PrimStatus prim_process_receive_for(PrimCall *c)
 
 /* ---- ends of others ------------------------------------------------------------------------- */
 
-/* Waits for the end of args[0]. PRIM_OK: *reason and *result are set; a reason of nil: it has left
- * no word and its place is taken. */
-static PrimStatus await_end(PrimCall *c, Value *reason, Value *result)
+/* Waits for the end of args[0], at most ns (UINT64_MAX: for ever). PRIM_OK: *reason and *result are
+ * set, or *late; a reason of nil: it has left no word and its place is taken. */
+static PrimStatus await_end(PrimCall *c, uint64_t ns, bool *late, Value *reason, Value *result)
 {
     Process *p = c->process;
     Value pid = c->args[0];
@@ -386,6 +417,7 @@ static PrimStatus await_end(PrimCall *c, Value *reason, Value *result)
     for (;;) {
         if (!prim_fetch(c))
             return PRIM_YIELD;
+        *late = false;
         if (process_result(p, pid, reason, result))
             return PRIM_OK;
         if (process_has_signals(p))
@@ -394,38 +426,59 @@ static PrimStatus await_end(PrimCall *c, Value *reason, Value *result)
             *reason = process_gone_reason(prim_actor(c), p, pid);
             return PRIM_OK;
         }
-        if (c->resume->a)
-            return prim_park(c, PROCESS_WAIT_RESULT);
+        if (c->resume->a) {
+            *late = ns != UINT64_MAX && process_timer_fired(p);
+            return *late ? PRIM_OK : prim_park(c, PROCESS_WAIT_RESULT);
+        }
         Status status = process_request_result(prim_actor(c), p, pid, &gone);
         if (status != STATUS_OK)
             return prim_status(c, status, 0);
         /* gone: what it reported before it went has arrived by now; look once more */
         c->resume->a = !gone;
+        if (!gone && ns != UINT64_MAX)
+            process_start_timer(prim_actor(c), p, ns);
     }
 }
 
 PrimStatus prim_process_wait(PrimCall *c)
 {
     Value reason, result;
-    PrimStatus st = await_end(c, &reason, &result);
+    bool late;
+    PrimStatus st = await_end(c, UINT64_MAX, &late, &reason, &result);
     return st == PRIM_OK ? prim_finish(c, result) : st;
 }
 
-PrimStatus prim_process_await(PrimCall *c)
+/* {reason. result. origin}, or nil when it is late. */
+static PrimStatus await_all(PrimCall *c, uint64_t ns)
 {
     Value reason, result;
-    PrimStatus st = await_end(c, &reason, &result);
+    bool late;
+    PrimStatus st = await_end(c, ns, &late, &reason, &result);
     if (st != PRIM_OK)
         return st;
-    /* When this needs a collection, the next call finds the same report again. */
-    Object *end = prim_new_slots(c, CLASS_ARRAY, 3, &st);
-    if (!end)
-        return st;
-    const ProcessResult *known = process_result_entry(c->process, c->args[0]);
-    end->words[0] = reason;
-    end->words[1] = result;
-    end->words[2] = known ? known->origin : VALUE_NIL;
-    return prim_finish(c, value_ptr(end));
+    Object *end = NULL;
+    if (!late) {
+        /* When this needs a collection, the next call finds the same report again. */
+        end = prim_new_slots(c, CLASS_ARRAY, 3, &st);
+        if (!end)
+            return st;
+        const ProcessResult *known = process_result_entry(c->process, c->args[0]);
+        end->words[0] = reason;
+        end->words[1] = result;
+        end->words[2] = known ? known->origin : VALUE_NIL;
+    }
+    process_stop_timer(prim_actor(c), c->process);
+    return prim_finish(c, end ? value_ptr(end) : VALUE_NIL);
+}
+
+PrimStatus prim_process_await(PrimCall *c) { return await_all(c, UINT64_MAX); }
+
+PrimStatus prim_process_await_for(PrimCall *c)
+{
+    uint64_t ns = UINT64_MAX;
+    if (c->args[1] != VALUE_NIL && !prim_delay_ns(c->args[1], &ns))
+        return prim_type_error(c, 1, "Number");
+    return await_all(c, ns);
 }
 
 /* Has it ended? PRIM_OK with *ended. */

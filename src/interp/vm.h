@@ -203,7 +203,8 @@ typedef struct Domain {
                                                             X(DOIT_FILE, "doit")                   \
                                                                 X(TIMEOUT, "timeout")             \
                                                                 X(RAISE_EXIT, "_raiseExit:") \
-    X(ASSIGN, "_assign:") X(CALL_ENDED, "_callEnded:") X(CALL_TIMED_OUT, "_callTimedOut:")
+    X(ASSIGN, "_assign:") X(CALL_ENDED, "_callEnded:") X(CALL_TIMED_OUT, "_callTimedOut:")         \
+    X(CALL_REJECTED, "_callRejected:")
 enum {
     SYM_NONE_ = 0,
 #define VM_SYMBOL_ENUM(id, text) SYM_##id,

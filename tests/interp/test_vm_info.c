@@ -137,6 +137,57 @@ static const Program programs[] = {
      "[a info blocker == b and: [b info blocker == a]] whileFalse: [Process sleep: 1].\n"
      "[System deadlocks first size] ensure: [a kill. b kill]",
      "2"},
+    {"two that call each other",
+     "| ps | ps := (1 to: 2) asArray collect: [:i |\n"
+     "  [(Process receiveSelector: #go) payload call: #x with: 1 timeout: nil] fork].\n"
+     "ps first send: #go with: ps last. ps last send: #go with: ps first.\n"
+     "[ps first info blocker == ps last and: [ps last info blocker == ps first]]\n"
+     "  whileFalse: [Process sleep: 1].\n"
+     "[System deadlocks first size] ensure: [ps do: [:p | p kill]]",
+     "2"},
+    {"a call that ends by itself is no deadlock",
+     "| ps | ps := (1 to: 2) asArray collect: [:i |\n"
+     "  [(Process receiveSelector: #go) payload call: #x with: 1 timeout: 100000] fork].\n"
+     "ps first send: #go with: ps last. ps last send: #go with: ps first.\n"
+     "ps do: [:p | [p waitsFor = 'call'] whileFalse: [Process sleep: 1]].\n"
+     "[Array with: System deadlocks size with: ps first info blocker]\n"
+     "  ensure: [ps do: [:p | p kill]]",
+     "(0 nil)"},
+    {"a promise that its debtor waits for, over a lock, a call, a join and a full mailbox",
+     "| lock a b c d e | lock := Mutex new.\n"
+     "a := [lock lock. Process receive payload call: #x with: 1 timeout: nil] fork.\n"
+     "b := [| m | m := Process receive. (m payload ~> work) wait] fork.\n"
+     "c := [Process receive payload asPromise wait] fork.\n"
+     "d := [| to | to := Process receive payload. 2 timesRepeat: [to send: 1]] fork.\n"
+     "e := [lock critical: [1]] forkMailboxLimit: 1 policy: #suspendSender.\n"
+     "[e info blocker == a] whileFalse: [Process sleep: 1].\n"
+     "d send: e. c send: d. b send: c. a send: b.\n"
+     "[{a. b. c. d. e} collect: [:p | [p info blocker isNil] whileTrue: [Process sleep: 1]].\n"
+     " System deadlocks collect: [:each | each size]]\n"
+     "  ensure: [{a. b. c. d. e} do: [:p | p kill]]",
+     "(5)"},
+    {"who asks itself and waits for that",
+     "| p | p := [(Process current ~> work) wait] fork.\n"
+     "[p info blocker == p] whileFalse: [Process sleep: 1].\n"
+     "[Array with: System deadlocks size with: (p waitsFor)] ensure: [p kill]",
+     "(1 promise)"},
+    {"a promise that nobody was asked to settle is waited for by nobody in particular",
+     "| q p | q := Promise new. p := [q wait] fork.\n"
+     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "[Array with: System deadlocks size with: p info blocker] ensure: [q resolve: 1]",
+     "(0 nil)"},
+    {"calls back and forth are no deadlock",
+     "| ps bad | bad := 0.\n"
+     "ps := (1 to: 2) asArray collect: [:i | [\n"
+     "  | other | other := (Process receiveSelector: #go) payload.\n"
+     "  i = 1 ifTrue: [1 to: 150 do: [:n | other call: #x with: n timeout: nil.\n"
+     "    (Process receiveMatching: [:m | m isRequest]) reply: n]]\n"
+     "    ifFalse: [1 to: 150 do: [:n | (Process receiveMatching: [:m | m isRequest]) reply: n.\n"
+     "    other call: #y with: n timeout: nil]]] fork].\n"
+     "ps first send: #go with: ps last. ps last send: #go with: ps first.\n"
+     "10 timesRepeat: [System deadlocks isEmpty ifFalse: [bad := bad + 1]. Process yield].\n"
+     "ps do: [:p | p wait]. bad",
+     "0"},
     {"locks taken in order are no deadlock",
      "| a b ps bad | a := Mutex new. b := Mutex new. bad := 0.\n"
      "ps := (1 to: 6) asArray collect: [:i | [\n"

@@ -91,6 +91,93 @@ static const VmProgram programs[] = {
     {"a process as a promise",
      "Array with: [6] fork asPromise wait with: ([#() first] fork asPromise reasonWhenSettled)",
      "(6 error)"},
+    {"a process as a promise, asked for while it ends",
+     "| p | p := [Process receive. 6] fork.\n"
+     "20000 timesRepeat: [Process current monitor: p].\n"
+     "p send: #go. [p isAlive] whileTrue: [Process yield].\n"
+     "p asPromise wait: 20000 ifTimeout: [#never]",
+     "6"},
+    {"a request to a process is received there, in order with its other messages",
+     "| me p got | me := Process current.\n"
+     "p := [me send: Process receive payload * 100 + ((Process receive reply: #yes; arguments)\n"
+     "  inject: 0 into: [:a :b | a + b * 10]) + Process receive payload] fork.\n"
+     "p send: 1. got := p ~> at: 2 put: 3. p send: 4.\n"
+     "Array with: got wait with: Process receive payload",
+     "(yes 334)"},
+    {"requests are answered in any order, once",
+     "| p all | p := [| ms | ms := (1 to: 50) asArray collect: [:i | Process receive].\n"
+     "  ms reversed do: [:m | m reply: m arguments first * 2. m reply: 0]. Process receive] fork.\n"
+     "all := (1 to: 50) asArray collect: [:i | p ~> double: i].\n"
+     "Array with: ((Promise all: all) wait inject: 0 into: [:a :b | a + b])\n"
+     "  with: (Process receive: 0)",
+     "(2550 nil)"},
+    {"requests to who dies before, while and after receiving them",
+     "| reasons |\n"
+     "reasons := (1 to: 90) asArray collect: [:i | | p r |\n"
+     "  p := [i \\\\ 3 > 0 ifTrue: [Process receive]. i \\\\ 3 > 1 ifTrue: [Process yield].\n"
+     "    Process receiveSelector: #never] fork.\n"
+     "  i \\\\ 5 timesRepeat: [Process yield].\n"
+     "  i \\\\ 2 = 0 ifTrue: [r := p ~> work. p kill] ifFalse: [p kill. r := p ~> work].\n"
+     "  r reasonWhenSettled].\n"
+     "reasons reject: [:r | r == #killed or: [r == #noproc]]",
+     "()"},
+    {"a request that comes while its receiver ends is rejected by that end",
+     "| p r | p := [Process receive. Process current exit: #enough. Process receive] fork.\n"
+     "20000 timesRepeat: [Process current monitor: p].\n"
+     "p send: #go. [p isAlive] whileTrue: [Process yield].\n"
+     "r := p ~> work. Promise firstOf: {r} within: 20000. #(enough noproc) includes: r reason",
+     "true"},
+    {"the end of who asked changes nothing",
+     "| p asker gate box | gate := Promise new. box := Promise new.\n"
+     "p := [gate wait. Process receive reply: #done. Process receive] fork.\n"
+     "asker := [box resolve: {p ~> work}. Process receive] fork.\n"
+     "box wait. asker kill. asker wait. gate resolve: 1. box wait first wait",
+     "done"},
+    {"a reply after the end of the promise vanishes",
+     "| p q m | q := Promise new.\n"
+     "p := [| from | from := Process receive from. q wait. from reply: #late] fork.\n"
+     "m := p ~> work. m reject: #tired. q resolve: 1. p wait. m reason",
+     "tired"},
+    {"a deputy may reply",
+     "| deputy p | deputy := [[Process receive payload reply: #deputy] repeat] fork.\n"
+     "p := [[deputy send: Process receive from] repeat] fork.\n"
+     "(Promise all: ((1 to: 20) collect: [:i | p ~> work])) wait asSet size",
+     "1"},
+    {"requests wait for a place in a mailbox, or are refused",
+     "| p q all gate | gate := Promise new.\n"
+     "p := [gate wait. [Process receive reply: 1] repeat]\n"
+     "  forkMailboxLimit: 3 policy: #suspendSender.\n"
+     "all := [(1 to: 40) asArray collect: [:i | p ~> work]] fork.\n"
+     "Process yield. gate resolve: 1.\n"
+     "all := (Promise all: all wait) wait size.\n"
+     "q := [Process receiveSelector: #never] forkMailboxLimit: 1 policy: #reject.\n"
+     "Array with: all with: ((1 to: 3) asArray collect: [:i | q ~> work]) last reasonWhenSettled",
+     "(40 mailboxLimit)"},
+    {"requests that a mailbox drops are rejected",
+     "| p all | p := [Process receiveSelector: #go.\n"
+     "  Process receiveSelector: #never] forkMailboxLimit: 2 policy: #dropOldest.\n"
+     "all := (1 to: 10) asArray collect: [:i | p ~> work].\n"
+     "p send: #other with: nil; send: #other with: nil.\n"
+     "(Promise all: all) reasonWhenSettled",
+     "mailboxLimit"},
+    {"who is asked again and again lets go of what it has replied to",
+     "| p sum | p := [[| m | m := Process receive. m reply: m arguments first] repeat] fork.\n"
+     "sum := 0. 1 to: 2000 do: [:i | sum := sum + (p ~> echo: i) wait]. sum",
+     "2001000"},
+    {"a long request is copied",
+     "| p | p := [| m | m := Process receive. m reply: m arguments first size] fork.\n"
+     "(p ~> measure: (Array new: 60000)) wait",
+     "60000"},
+    {"a request to a promise of a process goes to the process",
+     "| p | p := [Process receive reply: 3. Process receive] fork.\n"
+     "((Promise resolved: p) ~> work) wait",
+     "3"},
+    {"calls that are refused signal what they were refused with",
+     "| p | p := [| m | m := Process receive. m reject: #busy. m := Process receive.\n"
+     "  m reject: ([1 / 0] on: ZeroDivide do: [:e | e])] fork.\n"
+     "Array with: ([p call: 1] on: PromiseRejected do: [:e | e reason])\n"
+     "  with: ([p call: 2] on: ZeroDivide do: [:e | e messageText])",
+     "(busy division by zero)"},
     {"an atom loses no change",
      "| a ps | a := Atom on: 0.\n"
      "ps := (1 to: 20) asArray collect: [:i |\n"
