@@ -38,12 +38,20 @@ static inline bool prim_fetch(PrimCall *c)
     return !(p->flags & PROCESS_F_EXIT_PENDING);
 }
 
+/* Waits, but must look at signals before it can park. Who asks meanwhile (SIGNAL_INFO) is told what
+ * it waits for. */
+static inline PrimStatus prim_yield_waiting(PrimCall *c, ProcessWait why)
+{
+    c->process->wait = (uint8_t)why;
+    return PRIM_YIELD;
+}
+
 static inline PrimStatus prim_park(PrimCall *c, ProcessWait why)
 {
-    /* Signals are left when the slice was used up by sorting, or when a sender has not linked one
-     * yet: then there is no use in parking. */
+    /* Signals are left when the slice was used up by sorting, when a question must be answered
+     * between slices, or when a sender has not linked one yet: then there is no use in parking. */
     if (process_has_signals(c->process))
-        return PRIM_YIELD;
+        return prim_yield_waiting(c, why);
     c->process->wait = (uint8_t)why;
     return PRIM_PARK;
 }

@@ -95,7 +95,7 @@ static PrimStatus call(PrimCall *c, Value selector, Value payload, uint64_t ns, 
     if (reply)
         return take_reply(c, reply);
     if (process_has_signals(p))
-        return PRIM_YIELD;
+        return prim_yield_waiting(c, PROCESS_WAIT_CALL);
     if (ns == UINT64_MAX || !process_timer_fired(p))
         return prim_park(c, PROCESS_WAIT_CALL);
     process_stop_timer(prim_actor(c), p);

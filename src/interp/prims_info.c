@@ -68,6 +68,8 @@ static PrimStatus inspect(PrimCall *c)
     if (!prim_fetch(c))
         return PRIM_YIELD;
     Fragment *answer = process_inspected(p);
+    if (!answer && c->args[0] == p->pid)
+        return PRIM_YIELD; /* it answers itself between slices, and does not wait */
     if (!answer)
         return prim_park(c, PROCESS_WAIT_INFO);
     Value form = prim_take_fragment(c, answer);

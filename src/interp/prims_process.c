@@ -421,7 +421,7 @@ static PrimStatus await_end(PrimCall *c, uint64_t ns, bool *late, Value *reason,
         if (process_result(p, pid, reason, result))
             return PRIM_OK;
         if (process_has_signals(p))
-            return PRIM_YIELD;
+            return prim_yield_waiting(c, PROCESS_WAIT_RESULT);
         if (gone) {
             *reason = process_gone_reason(prim_actor(c), p, pid);
             return PRIM_OK;
