@@ -361,7 +361,7 @@ static void free_done(DirtyJob *job, bool ran)
 
 void away_free_fragment(Vm *vm, Fragment *f)
 {
-    AwayJob *j = job_new(vm, NULL, free_run, free_done);
+    AwayJob *j = vm->group ? job_new(vm, NULL, free_run, free_done) : NULL;
     if (j)
         j->fragment = f;
     if (!j || !job_submit(j))

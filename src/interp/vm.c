@@ -320,6 +320,7 @@ void vm_destroy(Vm *vm) {
     /* the group first: in a simulated VM this runs the thread_stop hooks */
     if (vm->group) {
         sched_group_destroy(vm->group);
+        vm->group = NULL; /* nothing goes to its threads any more */
     }
     vm_free_exit_timers(vm);
     away_destroy(vm);
