@@ -36,6 +36,10 @@ struct ActorNode {
     struct Groups *groups; /* NULL: none yet */
     Lock group_lock;       /* level 0; groups.c */
     Value sym_dropped, sym_mailbox_limit;
+    uint32_t tracing;           /* sessions that run; atomic */
+    uint32_t ntraces_new;       /* under trace_lock, like the next */
+    struct Trace *traces_new;   /* those that want every new process */
+    Lock trace_lock;            /* level 0; nothing else is locked under it; trace.c */
     uint64_t references; /* numbers given to contexts; atomic */
     void **alarm_slabs;  /* NULL until the first alarm; published with release, like its entries */
 
@@ -150,7 +154,7 @@ static inline void inbox_append(ActorCtx *cx, Process *p, Fragment *f)
     atom_store_rlx(&p->nmessages, p->nmessages + 1);
     if (__builtin_expect((p->flags & PROCESS_F_MAIL_COUNTED) != 0 ||
                              p->nmessages >= MAIL_COUNT_FROM || f->words >= MAIL_HEAVY_WORDS ||
-                             f->handles || p->mail & MAIL_F_BOUNDED,
+                             f->handles || p->mail & (MAIL_F_BOUNDED | MAIL_F_TRACE_MAIL),
                          0))
         inbox_count(cx, p, f);
 }

@@ -9,6 +9,7 @@
 #include "actor_int.h"
 #include "hash.h"
 #include "mailbound.h"
+#include "trace.h"
 
 #define CALLS_MIN 8
 
@@ -297,6 +298,7 @@ Status call_start(ActorCtx *cx, Process *p, Value to, Value selector, Value payl
     inbox->called = to;
     p->ext->waits++;
     inbox->reply = NULL;
+    process_trace_send(cx, p, to, selector, f, true);
     MailBound *bound = mail_bound(receiver);
     if (bound && mail_enter(cx, bound, false) != MAIL_ENTERED) {
         call_refuse(cx, f, cx->node->sym_mailbox_limit);

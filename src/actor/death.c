@@ -21,6 +21,7 @@
 #include "call.h"
 #include "promise.h"
 #include "strbuf.h"
+#include "trace.h"
 #include "waitable.h"
 
 /* What an end may cost at least in one go, so that an ordinary one is done at once. */
@@ -69,6 +70,7 @@ static void free_memory(ActorCtx *cx, Process *p)
     (void)free_signals(cx, ext->waiters, &all);
     inbox_free(cx, ext);
     inspect_free(cx, ext);
+    trace_free(cx, ext);
     (void)free_signals(cx, ext->names, &all);
     (void)free_signals(cx, ext->raises, &all);
     bonds_free(cx, &ext->links);
@@ -204,6 +206,8 @@ void process_exit(ActorCtx *cx, Process *p)
     process_stop_waiting(cx, p);
     p->resume.c = 0;
     crash_report(cx, p);
+    if (p->mail & MAIL_F_TRACE_LIFE)
+        trace_exited(cx, p);
     epoch_end(cx->epoch);
     p->resume.a = (uint64_t)(uintptr_t)node;
     p->resume.b = DEATH_HOLDS;

@@ -13,7 +13,7 @@
 #include "crowd.h"
 #include "mailbound.h"
 #include "promise.h"
-
+#include "trace.h"
 
 static size_t count_mail(const Process *p)
 {
@@ -41,6 +41,8 @@ void inbox_count(ActorCtx *cx, Process *p, const Fragment *f)
         p->ext->mail_bytes += fragment_bytes(f);
     else if (many)
         start_counting_mail(cx, p);
+    if (p->mail & MAIL_F_TRACE_MAIL)
+        trace_received(cx, p, f);
     if (p->mail & MAIL_F_BOUNDED)
         mail_trim(cx, p);
 }

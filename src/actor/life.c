@@ -2,6 +2,7 @@
 /* life.c - starting, waiting for time, extension and roots of a process. Its end: death.c.
  * Threads: the owner. */
 #include "actor_int.h"
+#include "trace.h"
 
 #include <string.h>
 
@@ -20,6 +21,8 @@ const char *process_wait_name(unsigned wait)
 void process_start(ActorCtx *cx, Process *p, bool next)
 {
     p->task.prio = p->priority;
+    if (__builtin_expect(atom_load_rlx(&cx->node->tracing) != 0, 0)) /* relaxed: see trace.h */
+        trace_started(cx, p);
     actor_count(cx, 1);
     /* release: publishes the process to actor_list_pids and process_is_alive */
     atom_store_rel(&p->state, (uint8_t)PROCESS_LIVE);

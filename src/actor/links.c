@@ -12,6 +12,7 @@
  * Threads: the owner. */
 #include "actor_int.h"
 #include "groups.h"
+#include "trace.h"
 
 static Status link_signal(ActorCtx *cx, SignalKind kind, Value sender, Value to, size_t extra,
                           Fragment **out)
@@ -44,6 +45,12 @@ static void link_remove(ActorCtx *cx, Process *p, Bond *b)
     bonds_remove(cx, &p->ext->links, b);
 }
 
+static inline void note(ActorCtx *cx, Process *p, TraceKind kind, Value other)
+{
+    if (__builtin_expect(p->mail & MAIL_F_TRACE_LIFE, 0))
+        trace_bond(cx, p, kind, other);
+}
+
 static Bond *link_find(const Process *p, Value other)
 {
     return p->ext ? bonds_find(&p->ext->links, other) : NULL;
@@ -63,6 +70,7 @@ Status process_link(ActorCtx *cx, Process *p, Value other)
     }
     if (b && !LINK_MUTANT(cx->node, RELINK_FORGOTTEN))
         b->word = 0;
+    note(cx, p, TRACE_LINKED, other);
     signal_to(cx, other, f);
     return STATUS_OK;
 }
@@ -75,6 +83,7 @@ Status process_unlink(ActorCtx *cx, Process *p, Value other)
     Fragment *f;
     STATUS_FORWARD(link_signal(cx, SIGNAL_UNLINK, p->pid, other, 3, &f));
     b->word = f->body[2] = signal_number(cx);
+    note(cx, p, TRACE_UNLINKED, other);
     signal_to(cx, other, f);
     return STATUS_OK;
 }
@@ -91,6 +100,8 @@ Status process_link_child(ActorCtx *cx, Process *p, Process *child)
     Status status = link_add(cx, child, p->pid);
     if (status != STATUS_OK)
         link_remove(cx, p, link_find(p, child->pid));
+    else
+        note(cx, p, TRACE_LINKED, child->pid);
     return status;
 }
 
@@ -112,6 +123,7 @@ void links_receive_link(ActorCtx *cx, Process *p, Fragment *f)
         b = bonds_add(cx, &ext->links, other);
     if (b) {
         b->signal = f; /* what has asked for the link will tell of our end */
+        note(cx, p, TRACE_GOT_LINKED, other);
         return;
     }
     signal_refuse(cx, f);
@@ -135,8 +147,10 @@ void links_receive_unlink(ActorCtx *cx, Process *p, Fragment *f)
     Value other = f->body[0];
     Bond *b = link_find(p, other);
     /* Our own unlinking goes on until it is acknowledged: a LINK may still come before that. */
-    if (b && b->word == 0 && !LINK_MUTANT(cx->node, UNLINK_ONE_SIDE))
+    if (b && b->word == 0 && !LINK_MUTANT(cx->node, UNLINK_ONE_SIDE)) {
         link_remove(cx, p, b);
+        note(cx, p, TRACE_GOT_UNLINKED, other);
+    }
     if (LINK_MUTANT(cx->node, UNLINK_NO_ACK)) {
         fragment_free(&cx->heap, f);
         return;

@@ -30,6 +30,7 @@
  *   REPLY       who was called,   ends the call it belongs to if the caller still waits for that;
  *               or a deputy       in place of who ended first: with the reason of the end
  *   HANG_UP     the caller        forgets the call: nobody waits for its reply any more
+ *   TRACE       any process       begins or ends its being traced (trace.h), between slices as INFO
  *   NAME        who registered it notes a name of its own, to be released at its end
  *   INFO        any process       a question is answered between slices (inspect.h); what came
  *                                 behind it waits that long; an answer is noted, no message

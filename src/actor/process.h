@@ -101,6 +101,7 @@ typedef enum {
     SIGNAL_CALL,    /* these three: call.h */
     SIGNAL_REPLY,
     SIGNAL_HANG_UP,
+    SIGNAL_TRACE, /* root: a Trace; body[0] = what it is to trace; trace.h */
     SIGNAL_FREE /* first number for other kinds: of the mailbox, timers, promises ... */
 } SignalKind;
 
@@ -164,6 +165,7 @@ typedef struct ProcessExt {
     Fragment *inspected;         /* the answer to the question of this number; inspect.h */
     uint64_t inspects;           /* questions asked */
     uint64_t waits;              /* sets made for `waiting`, calls: tells one wait from the next */
+    struct TraceHook *traces;    /* sessions that trace it; trace.h */
     struct Inbox *inbox;         /* selective receive; inbox.h. NULL: never used */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {
@@ -214,7 +216,8 @@ typedef struct Process {
     uint8_t timer_fired; /* set by the timer of the present wait; atomic */
     uint8_t abnormal;    /* how it ended: what a free slot remembers; atomic */
     uint8_t modes;       /* PROCESS_MODE_*; written by the owner, read by tools (relaxed) */
-    uint8_t mail;        /* MAIL_F_*: what taking a message out of the queue must look after */
+    uint8_t mail;        /* MAIL_F_*: what putting a message into the queue, and taking it out, must
+                            look after */
     /* line 4 */
     Value parent; /* pid of who forked it, or nil; a free slot remembers it. Atomic */
     Value exit_result;
@@ -250,7 +253,12 @@ enum {
 /* Process.mail */
 enum {
     MAIL_F_CURSORS = 1, /* positions in the private queue are remembered */
-    MAIL_F_BOUNDED = 2  /* messages may have a place to give back */
+    MAIL_F_BOUNDED = 2, /* messages may have a place to give back */
+    /* hooks that want the arrival of messages; or, because there is room here, others: trace.h */
+    MAIL_F_TRACE_MAIL = 4,
+    MAIL_F_TRACE_SENDS = 8,
+    MAIL_F_TRACE_CALLS = 16,
+    MAIL_F_TRACE_LIFE = 32
 };
 
 _Static_assert(sizeof(Process) == 320,
@@ -373,7 +381,8 @@ MUST_CHECK Status process_new(ActorCtx *cx, Value parent, Process **out);
 void process_abandon(ActorCtx *cx, Process *p);
 /* The same for one with heap and extension, which are freed. Nobody is told of an end. */
 void process_discard_new(ActorCtx *cx, Process *p);
-/* Makes it runnable: by run-next when `next`, at p->priority. */
+/* Makes it runnable: by run-next when `next`, at p->priority. The caller runs its parent, if that
+ * is a process. */
 void process_start(ActorCtx *cx, Process *p, bool next);
 /* Salt for the heap of a process: differs from process to process, the same in every run of a seed.
  * */

@@ -13,6 +13,7 @@
 #include "inspect.h"
 #include "promise.h"
 #include "rowtable.h"
+#include "trace.h"
 
 /* Signals sorted even when the slice is used up, so that each call makes progress. */
 #define FETCH_MIN 64
@@ -124,6 +125,7 @@ Status process_send_entered(ActorCtx *cx, Process *from, Value to, Value selecto
         return status;
     }
     cx->copied_words = f->words;
+    process_trace_send(cx, from, to, selector, f, false);
     f->info |= INBOX_RESERVED;
     return process_send_fragment(cx, from->pid, to, selector, f);
 }
@@ -182,6 +184,8 @@ Status process_send_to(ActorCtx *cx, Process *from, Value to, Process *receiver,
         message_finish(f, sender, selector);
     }
     cx->copied_words = f->words;
+    if (from)
+        process_trace_send(cx, from, to, selector, f, true);
     return push_message(cx, sender, to, receiver, f);
 }
 
@@ -209,6 +213,7 @@ Status process_send_request(ActorCtx *cx, Process *from, Value to, Value request
     cx->copied_words = f->words;
     process_detach(f);
     f->info = reserved ? INBOX_RESERVED : 0;
+    process_trace_send(cx, from, to, obj_of(f->root)->words[MESSAGE_SELECTOR], f, true);
     promise_asked_of(f, to);
     Process *receiver = process_of_pid(cx->node, to);
     /* when it is refused, so is the promise */
@@ -509,6 +514,13 @@ static inline int32_t receive_signal(ActorCtx *cx, Process *p, Fragment *f, bool
     case SIGNAL_CALL: call_arrived(cx, p, f); return 0;
     case SIGNAL_REPLY: call_replied(cx, p, f); return 0;
     case SIGNAL_HANG_UP: call_hung_up(cx, p, f); return 0;
+    case SIGNAL_TRACE:
+#ifndef MAGGIE_MUTANT_TRACE_RESTLESS
+        if (!at_rest)
+            return -1;
+#endif
+        trace_receive(cx, p, f);
+        return 4;
     default: break;
     }
     assert(f == NULL); /* a signal of unknown kind */

@@ -385,6 +385,10 @@ bool heap_copy_is_made(const HeapCtx *cx, CopyKind kind, Value root, unsigned ex
 /* A second fragment with the same contents: block copy and relocation. Not of an adopted one.
  * STATUS_COPY_LONG as above: the caller, which keeps f in place, says in cx->wish how. */
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out) MUST_CHECK;
+/* The same, but with other extra words in front, which are zero; for short ones, at once whatever
+ * their length. */
+Status fragment_duplicate_behind(const Fragment *f, HeapCtx *cx, size_t extra_words,
+                                 Fragment **out) MUST_CHECK;
 /* Small fragments without handles and holds are better copied into the block than kept until the
  * next collection: a process that only receives would spread over as many pool blocks as
  * messages. */

@@ -582,25 +582,29 @@ Status fragment_copy_out(Heap *source, HeapCtx *cx, Value root, size_t extra_wor
     return STATUS_OK;
 }
 
-/* The same contents in another fragment; `held`: with a word for a set of regions in any case. */
-static Status duplicate(const Fragment *f, HeapCtx *cx, bool held, Fragment **out)
+/* The same contents in another fragment behind `extra` words; `held`: with a word for a set of
+ * regions in any case. */
+static Status duplicate(const Fragment *f, HeapCtx *cx, size_t extra, bool held, Fragment **out)
 {
     RegionHold *holds;
     CopyBuffer buffer;
+    const Value *from = f->body + f->extra;
     size_t used = f->words - f->extra;
-    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + f->extra, used + held));
+    assert(extra <= FRAGMENT_EXTRA_MAX);
+    STATUS_FORWARD(copy_buffer_new(cx, &buffer, FRAGMENT_HEAD + extra, used + held));
     RegionHold *own = f->held ? *fragment_holds((Fragment *)(uintptr_t)f) : NULL;
     Status status = holds_duplicate(cx->env->env, own, &holds);
     if (status != STATUS_OK) {
         copy_buffer_free(cx, &buffer);
         return status;
     }
-    Fragment *copy = fragment_in(&buffer, f->extra, used);
-    memcpy(copy->body, f->body, f->words * GC_WORD);
-    Relocation r = {.from = (uintptr_t)f->body,
-                    .bytes = f->words * GC_WORD,
-                    .delta = (uintptr_t)copy->body - (uintptr_t)f->body};
-    relocate_objects(&r, copy->body + f->extra, copy->body + f->words);
+    Fragment *copy = fragment_in(&buffer, extra, used);
+    Value *to = copy->body + extra;
+    memcpy(to, from, used * GC_WORD);
+    Relocation r = {.from = (uintptr_t)from,
+                    .bytes = used * GC_WORD,
+                    .delta = (uintptr_t)to - (uintptr_t)from};
+    relocate_objects(&r, to, to + used);
     copy->root = relocate_value(&r, f->root);
     copy->handles = relocate_value(&r, f->handles);
     fragment_set_holds(copy, holds);
@@ -610,6 +614,19 @@ static Status duplicate(const Fragment *f, HeapCtx *cx, bool held, Fragment **ou
         handle_retain(obj_of(v));
     *out = copy;
     return STATUS_OK;
+}
+
+static Status duplicate_all(const Fragment *f, HeapCtx *cx, bool held, Fragment **out)
+{
+    STATUS_FORWARD(duplicate(f, cx, f->extra, held, out));
+    memcpy((*out)->body, f->body, f->extra * GC_WORD);
+    return STATUS_OK;
+}
+
+Status fragment_duplicate_behind(const Fragment *f, HeapCtx *cx, size_t extra_words,
+                                 Fragment **out)
+{
+    return duplicate(f, cx, extra_words, f->held, out);
 }
 
 Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
@@ -622,7 +639,7 @@ Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
     }
     if (cx->copy_words && used > cx->copy_words)
         return copy_failed(cx, STATUS_COPY_LONG, COPY_DUPLICATE, self, 0);
-    return duplicate(f, cx, f->held, out);
+    return duplicate_all(f, cx, f->held, out);
 }
 
 /* Words of its block behind those in use. */
@@ -639,7 +656,7 @@ Status fragment_reserve_holds(Fragment **f, HeapCtx *cx, size_t n)
 {
     if (!(*f)->held && fragment_spare_words(*f) == 0) {
         Fragment *bigger;
-        STATUS_FORWARD(duplicate(*f, cx, true, &bigger));
+        STATUS_FORWARD(duplicate_all(*f, cx, true, &bigger));
         fragment_free(cx, *f);
         *f = bigger;
     }

@@ -16,11 +16,10 @@
 
 #include "class.h"
 #include "code_life.h"
+#include "fastops.h"
 #include "interp_int.h"
 #include "quick.h"
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 static inline uint32_t class_of(Value v)
 {
@@ -355,110 +354,19 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         BRANCH(EXPR, 1);                                                                           \
     }
 
-static inline bool words_equal(Value a, Value b)
-{
-    if (value_is_float(a) && value_is_float(b)) {
-        return value_as_float(a) == value_as_float(b);
-    }
-    return a == b;
-}
-
-static inline Value int_multiply(Value a, Value b)
-{
-    int64_t r;
-    if (__builtin_mul_overflow(value_as_int(a), value_as_int(b), &r) || !value_int_fits(r)) {
-        return 0;
-    }
-    return value_int(r);
-}
-/* The following answer 0 (not an integer word) where only the full primitive knows what to do. */
-static inline Value int_divide(int64_t a, int64_t b)
-{
-    return b == 0 || b == -1 ? 0 : value_int(a / b);
-}
-static inline Value int_floor_divide(int64_t a, int64_t b)
-{
-    if (b == 0 || b == -1) {
-        return 0;
-    }
-    int64_t q = a / b;
-    return value_int(q - (a % b != 0 && (a < 0) != (b < 0)));
-}
-static inline Value int_remainder(int64_t a, int64_t b)
-{
-    return b == 0 ? 0 : value_int(b == -1 ? 0 : a % b);
-}
-static inline Value int_shift(int64_t a, int64_t n)
-{
-    if (n < 0) {
-        return value_int(n < -63 ? (a < 0 ? -1 : 0) : a >> -n);
-    }
-    if (n > 47) {
-        return a == 0 ? value_int(0) : 0;
-    }
-    int64_t r;
-    if (__builtin_mul_overflow(a, INT64_C(1) << n, &r) || !value_int_fits(r)) {
-        return 0;
-    }
-    return value_int(r);
-}
-
-/* Element of an exact Array, or of an ASCII short string; VALUE_NONE when it takes a send. */
-static inline Value fast_at(Value a, Value b)
-{
-    if (UNLIKELY(a >> VALUE_TAG_SHIFT != 0 || !value_is_int(b))) {
-        return VALUE_NONE;
-    }
-    Object *o = obj_of(a);
-    uint64_t index = (uint64_t)(b - VALUE_INT_BIAS) - 1;
-    if (LIKELY(obj_class(o) == CLASS_ARRAY)) {
-        unsigned n = obj_size_field(o);
-        if (LIKELY(n != OBJ_SIZE_BIG)) {
-            return index < n ? o->words[index] : VALUE_NONE;
-        }
-        return index < o->words[0] ? o->words[1 + index] : VALUE_NONE;
-    }
-    if (obj_class(o) == CLASS_STRING && obj_kind(o) == OBJ_STRING) {
-        uint32_t bytes = str_inline_bytes(o);
-        if (bytes == str_inline_chars(o) && index < bytes) {
-            return value_char(str_inline_data(o)[index]);
-        }
-    }
-    return VALUE_NONE;
-}
-
-/* array at: index put: v, on an exact Array that may be written inline. */
-static inline bool fast_at_put(Heap *heap, Value array, Value at, Value v)
-{
-    if (UNLIKELY(array >> VALUE_TAG_SHIFT != 0 || !value_is_int(at))) {
-        return false;
-    }
-    Object *o = obj_of(array);
-    if (UNLIKELY(obj_class(o) != CLASS_ARRAY)) {
-        return false;
-    }
-    uint64_t index = (uint64_t)(at - VALUE_INT_BIAS) - 1;
-    unsigned n = obj_size_field(o);
-    if (LIKELY(n != OBJ_SIZE_BIG)) {
-        return LIKELY(index < n) && heap_store(heap, o, o->words + index, v);
-    }
-    return index < o->words[0] && heap_store(heap, o, o->words + 1 + index, v);
-}
-
-static inline Value fast_size(Value a)
-{
-    if (UNLIKELY(a >> VALUE_TAG_SHIFT != 0)) {
-        return VALUE_NONE;
-    }
-    Object *o = obj_of(a);
-    if (obj_class(o) == CLASS_ARRAY) {
-        return value_int((int64_t)obj_words(o));
-    }
-    if (obj_class(o) == CLASS_STRING && obj_kind(o) == OBJ_STRING) {
-        return value_int((int64_t)str_inline_chars(o));
-    }
-    return VALUE_NONE;
-}
+/* The dispatch table for the calls of a process: traced or not. Traced calls ask for their own once
+ * in a slice, so who is not traced pays for one test there. */
+#define CHOOSE_DISPATCH()                                                                          \
+    do {                                                                                           \
+        /* relaxed: a redefinition comes with a code_version, which has been acquired */           \
+        dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;                   \
+        if (UNLIKELY(p->mail & MAIL_F_TRACE_CALLS)) {                                              \
+            dispatch = interp_trace_table(l, dispatch, &&L_TRACE);                                 \
+        }                                                                                          \
+    } while (0)
+#define CALLS_ARE_TRACED() UNLIKELY(dispatch == l->trace_dispatch)
+#define TELL_CALL()                                                                                \
+    (CALLS_ARE_TRACED() ? interp_trace_code(l, p, m, nb[0], nb + 1, argc) : (void)0)
 
 /* Does the loop begin behind a collection that was made elsewhere? Asked once. */
 static bool back_from_away(Process *p)
@@ -519,8 +427,8 @@ LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched)
 #include "opcodes.def"
 #undef OP
     };
-    /* relaxed: redefinition bumps code_version as well; whoever must see it has synchronised */
-    const void *const *dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
+    const void *const *dispatch;
+    CHOOSE_DISPATCH();
     uint32_t version = l->code_version; /* that `dispatch` and the top frame's `ics` belong to */
 
     /* hidden from the optimiser, which would copy the constant around at every dispatch */
@@ -812,7 +720,7 @@ L_ATPUT:
     }
     argc = 2;
     ic = ics + D;
-    goto send;
+    goto slow_send;
 L_SEND:
     nb = R + B;
     argc = C;
@@ -857,6 +765,10 @@ enter_bytecode:
         ics = code_ics(m);
     }
     NEXT;
+
+L_TRACE: /* a send: tells of it, and does it */
+    interp_trace_send(l, p, R, code, ics, ins, reds);
+    goto *fast_table[(uint8_t)ins]; /* sends are the same in both */
 
 L_SENDSUPER : {
     nb = R + B;
@@ -966,6 +878,7 @@ not_understood : {
     nb[1] = value_ptr(message);
     argc = 1;
     m = vm_lookup_cached(l, cls, SYM_DNU);
+    TELL_CALL();
     goto enter;
 }
 
@@ -984,7 +897,7 @@ slow_unary:
     nb[0] = R[B];
     argc = 0;
     ic = ics + instr_ic(ins);
-    goto send;
+    goto slow_send;
 slow_putat:
     nb = R + (D >> 24);
     nb[0] = R[B];
@@ -992,10 +905,14 @@ slow_putat:
     nb[2] = R[D >> 16 & 0xFF];
     argc = 2;
     ic = ics + (D & 0xFFFF);
-    goto send;
+    goto slow_send;
 slow_binary:
     argc = 1;
     ic = ics + instr_ic(ins);
+slow_send:
+    if (CALLS_ARE_TRACED()) {
+        interp_trace_window(l, p, nb, argc, ic->selector);
+    }
     goto send;
 
 frozen_store: /* nb[0] is the frozen object */
@@ -1305,8 +1222,7 @@ again:
             /* it received news, or installed a method: nothing older may run from here on */
             version = l->code_version;
             ics = code_ics(code);
-            /* relaxed: vm_local_check_version has acquired the version it belongs to */
-            dispatch = atom_load_rlx(&l->vm->nonpristine) ? slow_table : fast_table;
+            CHOOSE_DISPATCH();
         }
         /* not a safepoint by itself: loops and calls are; long ones have charged */
         NEXT;
@@ -1354,6 +1270,7 @@ again:
             missing = c->send_selector;
             goto not_understood;
         }
+        TELL_CALL();
         goto enter;
     }
     case PRIM_CALL:
@@ -1361,6 +1278,7 @@ again:
         interp_clear_resume(p);
         argc = c->send_argc;
         m = c->send_code;
+        TELL_CALL();
         goto enter;
     case PRIM_VALUE:
         reds = (int32_t)c->reductions;

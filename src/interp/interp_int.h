@@ -43,6 +43,18 @@ static inline uint32_t dict_slot(uint32_t selector, uint32_t mask)
 typedef enum { LOOP_YIELD, LOOP_PARK, LOOP_COLLECT, LOOP_DONE } LoopEnd;
 LoopEnd interp_loop(VmLocal *l, Process *p, Sched *sched);
 
+/* ---- calls of traced processes (calltrace.c) ---- */
+/* The dispatch table: `plain`, but the sends lead to `stub`. */
+const void *const *interp_trace_table(VmLocal *l, const void *const *plain, const void *stub);
+/* Tells of the call that a send is about to make, one of those in the table. */
+void interp_trace_send(VmLocal *l, Process *p, const Value *R, const Code *code,
+                       const InlineCache *ics, Instr ins, int32_t reds);
+/* The same for a send whose window stands. */
+void interp_trace_window(VmLocal *l, Process *p, const Value *nb, unsigned argc, uint32_t selector);
+/* The same for a method that was found (NULL: none was). */
+void interp_trace_code(VmLocal *l, Process *p, const Code *m, Value receiver, const Value *args,
+                       unsigned argc);
+
 /* ---- memory (support.c) ---- */
 /* Collects at the committed frame with `live` registers of the top window live. False: the process
  * ends (exit_reason set). Charges reductions. */

@@ -29,6 +29,7 @@
 #include "prims_mailbox.def"
 #include "prims_receive.def"
 #include "prims_timer.def"
+#include "prims_trace.def"
 #include "prims_cancel.def"
 #include "prims_channel.def"
 #include "prims_sync.def"

@@ -249,6 +249,7 @@ typedef struct VmLocal {
     uint64_t nap_ns; /* the last one that on_idle asked for; 0: nothing waited */
     int32_t unpaid; /* reductions no process was charged for yet: process_reductions */
     PrimCall call;
+    const void *trace_dispatch[OP_COUNT]; /* of the process whose calls are traced: calltrace.c */
     Collection collection; /* the one that the loop or a primitive has just asked for */
     CacheEntry cache[GLOBAL_CACHE_SIZE];
     struct VmCounters {

@@ -107,14 +107,15 @@ static inline void kit_quiet(void *ctx, Sched *sched)
 
 static inline ActorCtx *kit_ctx_of(Sched *sched) { return &((KitLocal *)sched->user)->cx; }
 
+/* Several schedulers may end a main process at a time. Relaxed: read when they have been joined. */
 static inline void kit_main_ended(void *ctx, Process *p)
 {
     Kit *kit = ctx;
-    kit->main_result = value_is_ptr(p->exit_result) ? VALUE_NONE : p->exit_result;
-    kit->mains_ended++;
-    kit->alive_at_end = process_is_alive(kit->node, p->pid);
     Process *parent = process_of_pid(kit->node, p->parent);
-    kit->reported_before_end = parent && process_has_signals(parent);
+    atom_store_rlx(&kit->main_result, value_is_ptr(p->exit_result) ? VALUE_NONE : p->exit_result);
+    atom_add_rlx(&kit->mains_ended, 1u);
+    atom_store_rlx(&kit->alive_at_end, process_is_alive(kit->node, p->pid));
+    atom_store_rlx(&kit->reported_before_end, parent && process_has_signals(parent));
 }
 
 static inline void kit_abandon_dirty(void *ctx, Process *p)
@@ -133,7 +134,7 @@ static inline TaskVerdict kit_run_process(Task *task, Sched *sched)
     memcpy(&body, &p->code, sizeof body);
     for (;;) {
         if (process_has_signals(p))
-            process_fetch_signals(cx, p, &sched->reds);
+            process_fetch_at_rest(cx, p, &sched->reds); /* bodies keep nothing in between */
         if (p->flags & PROCESS_F_EXIT_PENDING) {
             process_exit(cx, p);
             return TASK_DONE;

@@ -89,6 +89,10 @@ static void immediates_need_no_body(void **state)
     assert_int_equal(fragment_duplicate(g, &w.cx, &h), STATUS_OK);
     assert_true(h->body[14] == value_int(1) && h->root == VALUE_NIL);
     fragment_free(&w.cx, g);
+    assert_int_equal(fragment_duplicate_behind(h, &w.cx, 3, &g), STATUS_OK);
+    assert_int_equal(g->words, 3);
+    assert_true(g->body[2] == 0 && g->root == VALUE_NIL);
+    fragment_free(&w.cx, g);
     fragment_free(&w.cx, h);
     proc_close(&p);
     world_close(&w);
@@ -109,8 +113,9 @@ static void messages_of_every_size_grow_their_fragment(void **state)
         proc_check(&p);
         assert_int_equal(f->words, 3 * n + 1);
         Fragment *g;
-        assert_int_equal(fragment_duplicate(f, &w.cx, &g), STATUS_OK);
+        assert_int_equal(fragment_duplicate_behind(f, &w.cx, n % 16, &g), STATUS_OK);
         fragment_free(&w.cx, f);
+        assert_int_equal(g->words, 3 * n + n % 16);
         proc_push(&p, heap_adopt(&p.heap, g));
         proc_collect(&p, HEAP_GC_AUTO);
         Value a = *proc_root(&p, 0);

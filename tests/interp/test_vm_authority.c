@@ -13,6 +13,7 @@ static void send_text(const PrimEntry *e, char *out, size_t size)
                                  : strcmp(e->cls, "Process") == 0 ? "Process current"
                                  : strcmp(e->cls, "CancellationContext") == 0
                                      ? "CancellationContext withCancel"
+                                 : strcmp(e->cls, "TraceSession") == 0 ? "TraceSession basicNew"
                                      : "");
     if (at == 1) {
         const char *side = strstr(e->cls, " class");

@@ -232,6 +232,8 @@ static const char *const samples =
     "    kind == #Random ifTrue: [^Random]. kind == #System ifTrue: [^System].\n"
     "    kind == #File ifTrue: [^File]. kind == #ProcessGroup ifTrue: [^ProcessGroup].\n"
     "    kind == #ProcessInfo ifTrue: [^ProcessInfo].\n"
+    "    kind == #session ifTrue: [^TraceSession on: #(calls)].\n"
+    "    kind == #TraceSession ifTrue: [^TraceSession].\n"
     "    kind == #form ifTrue: [^ProcessInfo _form].\n"
     "    kind == #channel ifTrue: [^(Channel new: 2) send: 1; yourself].\n"
     "    kind == #pipe ifTrue: [^Channel new].\n"
@@ -380,6 +382,8 @@ static const Receivers receivers[] = {
     {"MailboxRequest", "request"},
     {"ReplyAddress", "address"},
     {"Receive", "receive longReceive"},
+    {"TraceSession", "session"},
+    {"TraceSession class", "TraceSession"},
 };
 
 static const char *const one_argument[] = {
