@@ -1,4 +1,4 @@
-// timer.go - how late a goroutine wakes from sleeps of 1 ms while BUSY others loop.
+// timer.go - how late a goroutine wakes from sleeps of MS ms while BUSY others loop.
 package main
 
 import (
@@ -26,6 +26,7 @@ func loopForEver() {
 
 func main() {
 	busy, count := number(os.Args[1]), number(os.Args[2])
+	pause := time.Duration(number(os.Args[3])) * time.Millisecond
 	for i := 0; i < busy; i++ {
 		go loopForEver()
 	}
@@ -33,8 +34,8 @@ func main() {
 	late := make([]int, count)
 	for i := range late {
 		began := time.Now()
-		time.Sleep(time.Millisecond)
-		late[i] = int((time.Since(began) - time.Millisecond).Microseconds())
+		time.Sleep(pause)
+		late[i] = int((time.Since(began) - pause).Microseconds())
 	}
 	sort.Ints(late)
 	fmt.Printf("timer %d %d %d %d\n", count, late[(count+1)/2-1], late[(count*99+99)/100-1],
