@@ -53,6 +53,8 @@ struct ActorNode {
     uint32_t nmade;     /* slots handed out for the first time */
     uint32_t nretired;  /* generation used up */
     uint32_t free_head; /* linked by Process.next_free; SLOT_NONE */
+    uint32_t nfree;     /* in that list */
+    uint32_t scarce;    /* atomic: few slots are left, contexts keep none; written under the lock */
     ActorCtx *contexts;
     struct Alarm *alarm_free; /* slots of alarms that no context has in its cache */
     uint32_t alarms_made;     /* slots handed out for the first time */

@@ -282,6 +282,7 @@ typedef struct ActorConfig {
     PoolGlobal *pools;
     Symtab *symtab;         /* the symbols of exit reasons are interned at create */
     uint32_t max_processes; /* +P; 0: ACTOR_PROCESSES_DEFAULT; at most 2^25 */
+    uint32_t reserved;      /* of these, for who is to mend things: see process_new */
     TaskRun run;            /* interp's process runner */
     uint64_t mail_limit;    /* of every mailbox, unless it is given one; 0: none */
     uint32_t mail_policy;   /* MailPolicy, mailbound.h */
@@ -375,7 +376,9 @@ static inline uint8_t process_modes(const Process *p)
 /* ---- spawning ------------------------------------------------------------------------------- */
 
 /* A slot with pid, mailbox and default fields (normal priority), no heap yet; not visible to
- * anybody until process_start. PROCESS_LIMIT when the table is full. */
+ * anybody until process_start. PROCESS_LIMIT when the table is full: the last ActorConfig.reserved
+ * slots are for children of processes that trap exits (supervisors), and for processes without a
+ * parent (the shell, the embedder). */
 MUST_CHECK Status process_new(ActorCtx *cx, Value parent, Process **out);
 /* Gives back a slot that was not started and whose heap was never made (or has been destroyed). */
 void process_abandon(ActorCtx *cx, Process *p);

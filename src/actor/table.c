@@ -89,21 +89,51 @@ static uint32_t table_make_slot(ActorNode *node)
     return index;
 }
 
+/* Under the lock: slots that no context has. */
+static uint32_t slots_left(const ActorNode *node)
+{
+    return node->nfree + (node->config.max_processes - node->nmade);
+}
+
+/* Under the lock. While slots are scarce each that becomes free goes back to the node at once, so
+ * that what was taken out of the reserve comes back to it. */
+static void note_scarcity(ActorNode *node)
+{
+    bool scarce = node->config.reserved > 0 &&
+                  slots_left(node) < node->config.reserved + SLOT_BATCH;
+    atom_store_rlx(&node->scarce, (uint32_t)scarce); /* relaxed: a hint for slot_put */
+}
+
+/* How many slots may be taken now: of the reserve only one, by who may. */
+static uint32_t slots_allowed(const ActorNode *node, bool reserve)
+{
+    uint32_t left = slots_left(node), reserved = node->config.reserved;
+    if (left > reserved)
+        return left - reserved < SLOT_BATCH ? left - reserved : SLOT_BATCH;
+#ifdef MAGGIE_MUTANT_TABLE_NO_RESERVE
+    reserve = true;
+#endif
+    return reserve && left > 0 ? 1 : 0;
+}
+
 /* Fills the cache of cx; false when the table is full or memory is out. */
-static bool slots_refill(ActorCtx *cx)
+static bool slots_refill(ActorCtx *cx, bool reserve)
 {
     ActorNode *node = cx->node;
     node_lock(cx);
-    while (cx->nfree < SLOT_BATCH && node->free_head != SLOT_NONE) {
+    uint32_t most = slots_allowed(node, reserve);
+    while (cx->nfree < most && node->free_head != SLOT_NONE) {
         cx->free_slots[cx->nfree++] = node->free_head;
         node->free_head = slot_at(node, node->free_head)->next_free;
+        node->nfree--;
     }
-    while (cx->nfree < SLOT_BATCH) {
+    while (cx->nfree < most) {
         uint32_t index = table_make_slot(node);
         if (index == SLOT_NONE)
             break;
         cx->free_slots[cx->nfree++] = index;
     }
+    note_scarcity(node);
     lock_release(&node->lock);
     return cx->nfree > 0;
 }
@@ -118,6 +148,8 @@ static void slots_return(ActorCtx *cx, uint32_t n)
         slot_at(node, index)->next_free = node->free_head;
         node->free_head = index;
     }
+    node->nfree += n;
+    note_scarcity(node);
     lock_release(&node->lock);
     cx->nfree -= n;
     memmove(cx->free_slots, cx->free_slots + n, cx->nfree * sizeof *cx->free_slots);
@@ -128,6 +160,9 @@ static void slot_put(ActorCtx *cx, Process *p)
     if (cx->nfree == sizeof cx->free_slots / sizeof *cx->free_slots)
         slots_return(cx, SLOT_BATCH);
     cx->free_slots[cx->nfree++] = value_pid_index(p->pid);
+    /* relaxed: a context that does not know yet keeps the slots it has */
+    if (__builtin_expect(atom_load_rlx(&cx->node->scarce) != 0, 0))
+        slots_return(cx, cx->nfree);
 }
 
 /* After the grace period: nobody looks at the slot under its old pid any more. */
@@ -166,9 +201,17 @@ void slot_release(ActorCtx *cx, Process *p)
 
 /* ---- spawning ------------------------------------------------------------------------------- */
 
+/* May children of this process have the last slots? */
+static bool may_use_reserve(ActorNode *node, Value parent)
+{
+    const Process *p = process_of_pid(node, parent);
+    return !value_is_pid(parent) || (p && (process_modes(p) & PROCESS_MODE_TRAPS) != 0);
+}
+
 Status process_new(ActorCtx *cx, Value parent, Process **out)
 {
-    if (__builtin_expect(cx->nfree == 0, 0) && !slots_refill(cx))
+    if (__builtin_expect(cx->nfree == 0, 0) &&
+        !slots_refill(cx, may_use_reserve(cx->node, parent)))
         return STATUS_PROCESS_LIMIT;
     ActorNode *node = cx->node;
     uint32_t index = cx->free_slots[--cx->nfree];

@@ -191,6 +191,13 @@ static size_t default_heap_cap(void) { return (size_t)(cpu_memory_bytes() / 4); 
 #define VERIFY_ALWAYS false
 #endif
 
+/* Enough for supervisors and a shell, and never a big part of a small table. */
+static uint32_t reserved_processes(uint32_t max)
+{
+    uint32_t part = (max ? max : ACTOR_PROCESSES_DEFAULT) / 16;
+    return part < 64 ? part : 64;
+}
+
 static Status create_parts(Vm *vm, const VmConfig *config) {
     if (config->symbols_max > VM_SYMBOLS_MAX) {
         return STATUS_BAD_ARGUMENT;
@@ -243,6 +250,7 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
                           .pools = vm->pools,
                           .symtab = vm->symtab,
                           .max_processes = config->max_processes,
+                          .reserved = reserved_processes(config->max_processes),
                           .mail_limit = config->mail_limit,
                           .mail_policy = config->mail_policy,
                           .run = interp_run,

@@ -120,6 +120,49 @@ static void the_table_has_room_for_its_limit_exactly(void **state)
     kit_close(&kit);
 }
 
+/* Makes children until there is no room for more; answers how many there are then. */
+static int fill_table(Kit *kit, Value parent, Process **p, int n)
+{
+    Status status;
+    while ((status = process_new(kit->cx, parent, &p[n])) == STATUS_OK)
+        n++;
+    assert_status(status, STATUS_PROCESS_LIMIT);
+    return n;
+}
+
+static void supervisors_and_the_shell_have_a_reserve(void **state)
+{
+    (void)state;
+    Kit kit;
+    enum { LIMIT = 100, RESERVE = 6 };
+    kit_open(&kit, 1, 1, LIMIT);
+    kit.node->config.reserved = RESERVE;
+    Process *p[LIMIT + 1];
+    Process *supervisor = kit_make(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    Process *plain = kit_make(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    process_set_mode(supervisor, PROCESS_MODE_TRAPS, true);
+    for (int round = 0; round < 3; round++) {
+        int n = fill_table(&kit, plain->pid, p, 0);
+        assert_int_equal(n, LIMIT - RESERVE - 2);
+        /* a supervisor's child that ends and is started again takes no slot from the others */
+        for (int i = 0; i < 3 * RESERVE; i++) {
+            assert_ok(process_new(kit.cx, supervisor->pid, &p[n]));
+            process_abandon(kit.cx, p[n]);
+            assert_int_equal(fill_table(&kit, plain->pid, p, n), n);
+        }
+        assert_ok(process_new(kit.cx, VALUE_NIL, &p[n++]));
+        n = fill_table(&kit, supervisor->pid, p, n);
+        assert_int_equal(n, LIMIT - 2);
+        assert_int_equal(fill_table(&kit, VALUE_NIL, p, n), n);
+        while (n > 0)
+            process_abandon(kit.cx, p[--n]);
+    }
+    process_start(kit.cx, supervisor, false);
+    process_start(kit.cx, plain, false);
+    kit_run(&kit);
+    kit_close(&kit);
+}
+
 static void collect_pid(void *ctx, Process *p)
 {
     (void)p;
@@ -763,6 +806,7 @@ TESTKIT_MAIN(cmocka_unit_test(every_pid_is_distinct_and_found),
              cmocka_unit_test(a_slot_waits_for_the_sections_that_could_see_it),
              cmocka_unit_test(a_slot_is_retired_when_its_pids_are_used_up),
              cmocka_unit_test(the_table_has_room_for_its_limit_exactly),
+             cmocka_unit_test(supervisors_and_the_shell_have_a_reserve),
              cmocka_unit_test(live_processes_are_counted_and_listed),
              cmocka_unit_test(a_message_is_a_copy_with_sender_and_selector),
              cmocka_unit_test(a_send_takes_no_lock), cmocka_unit_test(home_tokens_do_not_travel),

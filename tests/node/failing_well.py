@@ -223,6 +223,29 @@ other wait println.
 
 
 @case
+def a_full_process_table_is_told_and_supervisors_have_a_reserve():
+    code, out, err = run(ERL, '+P', '200', in_file('''
+| all supervisor again |
+supervisor := [
+  Process current trapExit: true.
+  Process receiveSelector: #full.
+  (1 to: 10) asArray collect: [:i | [i] fork wait]] fork.
+all := ArrayList new.
+[[all add: [Process receive] fork] repeat] on: PrimitiveError do: [:e | e messageText println].
+(all size between: 150 and: 199) printString println.
+supervisor send: #full with: nil.
+(supervisor wait inject: 0 into: [:a :b | a + b]) printString println.
+all do: [:p | p kill. p wait].
+again := 0.
+[again < 100] whileTrue: [
+  [again := again + ([1] fork wait)] on: PrimitiveError do: [:e | Process yield]].
+again printString println.
+'''))
+    check(code == 0 and out.count('too many processes') == 1, code, out, err)
+    check(out.split('\n')[1:] == ['true', '55', '100', ''], code, out, err)
+
+
+@case
 def an_endless_loop_is_terminated():
     code, out, err = script('''
 | p |
