@@ -258,6 +258,7 @@ const WaitableType channel_type = {
     .serve = channel_serve,
     .give_back = channel_give_back,
     .describe = channel_describe,
+    .counted = true,
 };
 
 Status channel_new(ActorCtx *cx, uint64_t capacity, Channel **out)

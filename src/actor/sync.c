@@ -314,6 +314,7 @@ const WaitableType semaphore_type = {
     .serve = semaphore_serve,
     .give_back = semaphore_give_back,
     .describe = semaphore_describe,
+    .counted = true,
 };
 
 Status semaphore_new(ActorCtx *cx, int64_t permits, Semaphore **out)
@@ -449,6 +450,7 @@ const WaitableType wait_group_type = {
     .give_back = group_give_back,
     .relay = group_relay,
     .describe = group_describe,
+    .counted = true,
 };
 
 Status wait_group_new(ActorCtx *cx, WaitGroup **out)

@@ -424,6 +424,53 @@ Value wait_blocker(const Process *p)
     return owner;
 }
 
+unsigned wait_objects(const Process *p, WaitObject *out, unsigned max)
+{
+    const WaitSet *set = p->ext ? p->ext->waiting : NULL;
+    if (!set || set->count > max || wait_served(set) != WAIT_NONE)
+        return 0;
+    for (unsigned i = 0; i < set->count; i++) {
+        const Waitable *w = set->nodes[i].on;
+        if (!w || !waitable_type(w)->counted)
+            return 0;
+        /* relaxed: compared with what others tell, who stand still (System class>>deadlocks) */
+        out[i] = (WaitObject){w->number, atom_load_rlx(&w->head.refs)};
+    }
+    return set->count;
+}
+
+/* Handles of a heap that are looked at: some tens of microseconds. */
+#define WAIT_HANDLES_LOOK 4096u
+
+typedef struct OwnCounts {
+    const uint64_t *numbers;
+    uint32_t *counts;
+    unsigned n;
+} OwnCounts;
+
+static void own_count(const OwnCounts *own, const Waitable *w)
+{
+    for (unsigned i = 0; i < own->n; i++)
+        own->counts[i] += w->number == own->numbers[i];
+}
+
+static void own_handle(void *arg, OffHeap *head)
+{
+    if (head->type->waitable)
+        own_count(arg, (const Waitable *)(const void *)head);
+}
+
+bool wait_own_counts(const Process *p, const uint64_t *numbers, uint32_t *counts, unsigned n)
+{
+    OwnCounts own = {numbers, counts, n};
+    const WaitSet *set = p->ext ? p->ext->waiting : NULL;
+    memset(counts, 0, n * sizeof *counts);
+    for (unsigned i = 0; set && i < set->count; i++)
+        if (set->nodes[i].on)
+            own_count(&own, set->nodes[i].on);
+    return heap_each_handle(&p->heap, WAIT_HANDLES_LOOK, own_handle, &own);
+}
+
 /* ---- for people ----------------------------------------------------------------------------- */
 
 /* Cases named in a report. */

@@ -123,6 +123,9 @@ struct WaitableType {
     /* The one process without which nobody who waits for it goes on, or VALUE_NIL. Under the lock.
      * May be NULL. */
     Value (*owner)(const Waitable *w);
+    /* Nothing serves a wait for it but what counts it: no timer, no end of a process without a
+     * hold of it. */
+    bool counted;
 };
 
 static inline const WaitableType *waitable_type(const Waitable *w)
@@ -207,6 +210,18 @@ size_t wait_describe(const Process *p, char *out, size_t n);
 /* Owner of p, or when nothing runs: the one process whose doing p's wait for objects needs to end,
  * unless p is interrupted; VALUE_NIL when there is none or it is not certain. */
 Value wait_blocker(const Process *p);
+
+/* An object that somebody waits for, and how many counts it has in all. */
+typedef struct WaitObject {
+    uint64_t number;
+    uint32_t refs;
+} WaitObject;
+/* By those two: what p waits for, each of which only those who count it can serve; 0 when it may go
+ * on otherwise, or there are more than max. An object may stand there twice. */
+unsigned wait_objects(const Process *p, WaitObject *out, unsigned max);
+/* By those two: how many counts of these objects, by their numbers, p has itself: handles in its
+ * heap and cases of its wait. False: it has too many handles to look at. */
+bool wait_own_counts(const Process *p, const uint64_t *numbers, uint32_t *counts, unsigned n);
 
 /* ---- choices -------------------------------------------------------------------------------- */
 

@@ -60,6 +60,21 @@ void handle_list_release(HeapEnv *henv, Value list)
     }
 }
 
+bool heap_each_handle(const Heap *heap, size_t max, void (*fn)(void *arg, OffHeap *object),
+                      void *arg)
+{
+    Value lists[2] = {heap->handles, heap->ext && heap->ext->old ? heap->ext->old->handles : 0};
+    for (int i = 0; i < 2; i++) {
+        for (Value v = lists[i]; v; v = *handle_link(obj_of(v))) {
+            if (max-- == 0)
+                return false;
+            if (obj_kind(obj_of(v)) == OBJ_HANDLE)
+                fn(arg, (OffHeap *)(uintptr_t)obj_of(v)->words[0]);
+        }
+    }
+    return true;
+}
+
 void heap_bury(HeapEnv *henv, Fragment *first, Fragment *last)
 {
     lock_acquire(&henv->buried_lock);

@@ -214,6 +214,11 @@ typedef struct Heap {
 #define HEAP_STREAK_GROW 0x80
 #define HEAP_HASHED_MANY 0xFF
 
+/* Calls fn for the object of each off-heap handle in the heap, big strings left out. False: there
+ * are more than max handles, not all were looked at. */
+bool heap_each_handle(const Heap *heap, size_t max, void (*fn)(void *arg, OffHeap *object),
+                      void *arg);
+
 /* ---- roots ------------------------------------------------------------------------------- */
 
 /* Calls visit(arg, first, n) for each contiguous run of live Values of the process: windows of

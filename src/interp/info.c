@@ -109,6 +109,35 @@ static void fill_mail(Process *p, Value *form)
     lock_release(&b->w.lock);
 }
 
+static void fill_objects(Process *p, Value *form)
+{
+    WaitObject object[INFO_OBJECTS_MAX];
+    bool waits = p->wait != PROCESS_WAIT_NOTHING && !(p->flags & PROCESS_F_TIMER);
+    unsigned n = waits ? wait_objects(p, object, INFO_OBJECTS_MAX) : 0;
+    form[INFO_NOBJECTS] = value_int(n);
+    for (unsigned i = 0; i < n; i++) {
+        form[INFO_OBJECTS + 2 * i] = value_int((int64_t)(object[i].number & VALUE_INT_MAX));
+        form[INFO_OBJECTS + 2 * i + 1] = value_int(object[i].refs);
+    }
+}
+
+static void fill_counts(Process *p, Value *form)
+{
+    uint64_t numbers[INFO_ASKED_MAX];
+    uint32_t counts[INFO_ASKED_MAX];
+    Value asked = form[INFO_NASKED];
+    unsigned n = 0;
+    if (!value_is_int(asked) || value_as_int(asked) > (int64_t)INFO_ASKED_MAX)
+        return;
+    while (n < INFO_ASKED_MAX && (int64_t)n < value_as_int(asked)) {
+        Value number = form[INFO_ASKED + n];
+        numbers[n++] = value_is_int(number) ? (uint64_t)value_as_int(number) : 0;
+    }
+    bool all = n > 0 && wait_own_counts(p, numbers, counts, n);
+    for (unsigned i = 0; i < n; i++)
+        form[INFO_ASKED + i] = all ? value_int(counts[i]) : VALUE_NIL;
+}
+
 void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
 {
     (void)ctx;
@@ -120,6 +149,8 @@ void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
     size_t n = p->wait == PROCESS_WAIT_NOTHING ? 0 : wait_describe(p, text, INFO_LABEL_AT);
     form[INFO_WAIT_BYTES] = value_int((int64_t)n);
     form[INFO_BLOCKER] = info_blocker(p);
+    fill_objects(p, form);
+    fill_counts(p, form);
     form[INFO_HEAP_BYTES] = value_int((int64_t)heap_bytes(&p->heap));
     fill_mail(p, form);
     form[INFO_REDUCTIONS] =

@@ -13,6 +13,8 @@
 #define INFO_FRAMES_MAX 64u
 #define INFO_BONDS_MAX 64u /* links or monitors told */
 #define INFO_NAMES_MAX 16u
+#define INFO_OBJECTS_MAX 8u
+#define INFO_ASKED_MAX 16u
 #define INFO_LABEL_AT 192u /* in the text; what is waited for stands in front of it */
 #define INFO_TEXT_BYTES (INFO_LABEL_AT + 64u)
 
@@ -47,10 +49,18 @@ enum {
     /* Handles of counted code, the callee's first: as long as somebody has the form, the numbers of
      * its frames mean this code. */
     INFO_CODES = INFO_NAMES + INFO_NAMES_MAX,
-    INFO_SLOTS = INFO_CODES + 1 + INFO_FRAMES_MAX
+    /* What it waits for, if only those can end the wait who have handles: number, counts in all. */
+    INFO_NOBJECTS = INFO_CODES + 1 + INFO_FRAMES_MAX,
+    INFO_OBJECTS,
+    /* Filled in by who asks: numbers of such objects. The answer: how many counts of each are its
+     * own; or nil, it has too many handles. */
+    INFO_NASKED = INFO_OBJECTS + 2 * INFO_OBJECTS_MAX,
+    INFO_ASKED,
+    INFO_SLOTS = INFO_ASKED + INFO_ASKED_MAX
 };
 
-_Static_assert(INFO_SLOTS == 359 && INFO_FRAMES == 22, "as ProcessInfo.mag reads it");
+_Static_assert(INFO_NOBJECTS == 359 && INFO_NASKED == 376, "as ProcessInfo.mag reads it");
+_Static_assert(INFO_SLOTS == 393 && INFO_FRAMES == 22, "as ProcessInfo.mag reads it");
 _Static_assert(1 + INFO_FRAMES_MAX <= INSPECT_HOLDS_MAX, "there is room to hold them");
 
 /* ActorConfig.info */

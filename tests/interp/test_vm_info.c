@@ -176,6 +176,50 @@ static const Program programs[] = {
      "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
      "[Array with: System deadlocks size with: p info blocker] ensure: [q resolve: 1]",
      "(0 nil)"},
+    {"processes that wait for channels which nobody else has are found, in groups",
+     "| ps | ps := [| a b c | a := Channel new. b := Channel new. c := Channel new: 1.\n"
+     "  Array with: [a receive. b send: 1] fork with: [b receive. a send: 1] fork\n"
+     "    with: [c receive] fork with: [Channel new send: 1] fork\n"
+     "    with: [| s | s := Semaphore new. s acquire; acquire] fork\n"
+     "    with: [Channel select: {Channel new -> [:x | x]. Channel new -> [:x | x]}] fork]\n"
+     "  fork wait.\n"
+     "[System deadlocks size = 5] whileFalse: [Process sleep: 1].\n"
+     "[(System deadlocks collect: [:g | g size]) sort , (Array with:\n"
+     "  (System deadlocks allSatisfy: [:g | g allSatisfy: [:each | ps includes: each process]]))]\n"
+     "  ensure: [ps do: [:p | p kill; wait]]",
+     "(1 1 1 1 2 true)"},
+    {"joins and locks belong to such a group",
+     "| n | n := [| ch m p q | ch := Channel new. m := Mutex new.\n"
+     "  p := [m lock. ch receive] fork. [p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "  q := [[m lock. ch send: 1] fork wait. ch send: 2] fork. 2] fork wait.\n"
+     "[System deadlocks isEmpty] whileTrue: [Process sleep: 1].\n"
+     "n := System deadlocks.\n"
+     "n do: [:g | g do: [:each | each process kill; wait]]. n collect: [:g | g size]",
+     "(3)"},
+    {"who has a handle could end the wait",
+     "| ch p | ch := Channel new. p := [ch receive] fork.\n"
+     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "[System deadlocks size] ensure: [ch send: 1. p wait]",
+     "0"},
+    {"a handle that is on its way to somebody counts",
+     "| q p n | q := [Process receiveSelector: #never] fork.\n"
+     "p := [| ch | ch := Channel new. q send: ch. [ch receive] fork] fork wait.\n"
+     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "n := (1 to: 5) asArray collect: [:i | Process yield. System deadlocks size].\n"
+     "q kill. [System deadlocks isEmpty] whileTrue: [Process sleep: 1].\n"
+     "[n , (Array with: System deadlocks size)] ensure: [p kill; wait]",
+     "(0 0 0 0 0 1)"},
+    {"channels back and forth are no deadlock",
+     "| ps bad | bad := 0.\n"
+     "ps := (1 to: 4) asArray collect: [:i | [| a b |\n"
+     "  a := Channel new. b := Channel new: 1.\n"
+     "  [1 to: 200 do: [:n | b send: a receive * 2.\n"
+     "    n \\\\ 50 = 0 ifTrue: [Array new: 2000]]] fork.\n"
+     "  1 to: 200 do: [:n | a send: n.\n"
+     "    b receive = (n * 2) ifFalse: [Process exit: #wrong]]] fork].\n"
+     "15 timesRepeat: [System deadlocks isEmpty ifFalse: [bad := bad + 1]. Process yield].\n"
+     "ps do: [:p | p waitOrSignal]. bad",
+     "0"},
     {"calls back and forth are no deadlock",
      "| ps bad | bad := 0.\n"
      "ps := (1 to: 2) asArray collect: [:i | [\n"
