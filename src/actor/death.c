@@ -127,8 +127,10 @@ static bool refuse_signals(ActorCtx *cx, Process *p, int32_t *left)
             monitors_answer(cx, p, f, left);
         else if (f->kind == SIGNAL_CALL)
             call_refuse(cx, f, end_symbol(cx, p));
+#ifndef MAGGIE_MUTANT_HOLD_LATE
         else if (f->kind == SIGNAL_HOLD || f->kind == SIGNAL_ASK)
             promise_handed_late(cx, p, f);
+#endif
         else
             signal_refuse(cx, f);
     }

@@ -435,6 +435,9 @@ unsigned wait_objects(const Process *p, WaitObject *out, unsigned max)
             return 0;
         /* relaxed: compared with what others tell, who stand still (System class>>deadlocks) */
         out[i] = (WaitObject){w->number, atom_load_rlx(&w->head.refs)};
+#ifdef MAGGIE_MUTANT_INFO_REFS
+        out[i].refs--; /* one that somebody else has */
+#endif
     }
     return set->count;
 }

@@ -176,6 +176,11 @@ static const Program programs[] = {
      "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
      "[Array with: System deadlocks size with: p info blocker] ensure: [q resolve: 1]",
      "(0 nil)"},
+    {"who has a handle could end the wait",
+     "| ch p | ch := Channel new. p := [ch receive] fork.\n"
+     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+     "[System deadlocks size] ensure: [ch send: 1. p wait]",
+     "0"},
     {"processes that wait for channels which nobody else has are found, in groups",
      "| ps | ps := [| a b c | a := Channel new. b := Channel new. c := Channel new: 1.\n"
      "  Array with: [a receive. b send: 1] fork with: [b receive. a send: 1] fork\n"
@@ -196,11 +201,6 @@ static const Program programs[] = {
      "n := System deadlocks.\n"
      "n do: [:g | g do: [:each | each process kill; wait]]. n collect: [:g | g size]",
      "(3)"},
-    {"who has a handle could end the wait",
-     "| ch p | ch := Channel new. p := [ch receive] fork.\n"
-     "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
-     "[System deadlocks size] ensure: [ch send: 1. p wait]",
-     "0"},
     {"a handle that is on its way to somebody counts",
      "| q p n | q := [Process receiveSelector: #never] fork.\n"
      "p := [| ch | ch := Channel new. q send: ch. [ch receive] fork] fork wait.\n"
