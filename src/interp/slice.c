@@ -64,13 +64,22 @@ static bool sweep_due(const VmLocal *l, const Process *p)
 #endif
 }
 
+/* In the simulator nothing arrives while a slice lasts, so no two signals would cross: there, what
+ * has come to a process that was interrupted between two calls may still be on its way. */
+static bool is_late(const Process *p, Sched *sched)
+{
+    return p->pending && p->wait == PROCESS_WAIT_NOTHING && !p->resume.a &&
+           sched_sim_choose(sched->group, 4) != 0;
+}
+
 TaskVerdict interp_run(Task *task, Sched *sched)
 {
     Process *p = (Process *)(void *)((char *)task - offsetof(Process, task));
     VmLocal *l = sched->user;
     bool swept = false; /* once per turn: a second would find the same, or it would never end */
-    for (;;) {
-        if (process_has_signals(p)) {
+    bool late = l->vm->sim && is_late(p, sched);
+    for (;; late = false) {
+        if (process_has_signals(p) && !late) {
             process_fetch_at_rest(&l->actor, p, &sched->reds);
             if (UNLIKELY(process_mail_over(&l->actor, p))) {
                 interp_end_for(p, STATUS_HEAP_LIMIT);
