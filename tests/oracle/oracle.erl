@@ -82,6 +82,7 @@ collect(Told, Pids) ->
     lists:foldl(
       fun({spawned, _, _}, M) -> M;
          ({up, S, P}, M) -> io:format("up ~p~n", [S]), M#{S => P};
+         ({named, S, Has}, M) -> io:format("named ~p ~p ~p~n", [S, S, Has]), M;
          ({message, S, From, Tag}, M) -> io:format("message ~p ~p ~s~n", [S, From, Tag]), M;
          ({exit, S, P, R}, M) -> io:format("exit ~p ~p ~p~n", [S, get(P), reason(R)]), M;
          ({down, S, P, Ref, R}, M) ->
@@ -135,6 +136,16 @@ op(["demonitor", Number], _, _, _, Refs) ->
 op(["flush", Number], _, _, _, Refs) ->
     case Refs of #{Number := R} -> erlang:demonitor(R, [flush]); _ -> ok end, Refs;
 op(["trap", Flag], _, _, _, Refs) -> process_flag(trap_exit, Flag =:= "1"), Refs;
+op(["register", N], Slot, Coordinator, _, Refs) ->
+    Name = name(N),
+    Has = whereis(Name) =:= self() orelse
+        try register(Name, self()) catch error:badarg -> false end,
+    Coordinator ! {told, {named, Slot, case Has of true -> 1; false -> 0 end}},
+    Refs;
+op(["unregister", N], _, _, _, Refs) ->
+    case whereis(name(N)) =:= self() of true -> unregister(name(N)); false -> ok end, Refs;
+op(["sendname", N, Tag], Slot, _, _, Refs) ->
+    try name(N) ! {m, Slot, Tag} catch error:badarg -> nobody end, Refs;
 op(["die", "normal"], _, _, _, _) -> exit(normal);
 op(["die", "error"], _, _, _, _) -> error(oracle_crash);
 op([Kind, To | Args], Slot, _, Pids, Refs) ->
@@ -142,6 +153,8 @@ op([Kind, To | Args], Slot, _, Pids, Refs) ->
         {ok, Pid} -> to(Kind, Pid, Args, Slot, Refs);
         error -> Refs
     end.
+
+name(N) -> list_to_atom("oracle_name_" ++ N).
 
 %% Without trapping, link to the dead ends the caller by an exception instead of the signal.
 to("link", Pid, [], _, Refs) -> try link(Pid) catch error:noproc -> exit(noproc) end, Refs;

@@ -9,12 +9,23 @@
 import random
 
 SLOTS = 8
+NAMES = 2  # process SLOT registers itself as SLOT % NAMES only: Erlang's have one name
 REASONS = ("normal", "r1", "r2", "kill", "kill")
 
 
-def operation(rng, slot, live, made):
+def name_operation(rng, slot, made):
+    kind = rng.choice(("register", "register", "unregister", "sendname", "sendname"))
+    if kind != "sendname":
+        return (kind, slot % NAMES)
+    made["tag"] += 1
+    return (kind, rng.randrange(NAMES), made["tag"])
+
+
+def operation(rng, slot, live, made, named):
     """One operation of slot; live: slots that may be known; made: counts of tags and references."""
     others = [s for s in live if s != slot]
+    if named and rng.random() < 0.4:
+        return name_operation(rng, slot, made)
     kind = rng.choices(
         ("link", "unlink", "monitor", "demonitor", "flush", "trap", "send", "exit", "die"),
         (22, 9, 16, 5, 4, 10, 14, 16, 4))[0]
@@ -40,8 +51,32 @@ def operation(rng, slot, live, made):
     return (kind, rng.choice(("normal", "error")))
 
 
+def generate_pair(rng, seed):
+    """Two processes that link and unlink each other at the same time; then one of them links, and
+    ends the other: who believes to be linked shows in what is heard of that."""
+    phases = [((slot, (("trap", 1),)),) for slot in (0, 1)]
+    for _ in range(rng.randrange(1, 3)):
+        one = rng.randrange(2)
+        other = 1 - one
+        if rng.random() < 0.7:
+            phases.append(((one, (("link", other),)),))
+        kinds = {one: ("unlink",), other: ("unlink", "link")}
+        if rng.random() < 0.5:
+            kinds = {slot: [rng.choice(("link", "unlink")) for _ in range(rng.randrange(1, 4))]
+                     for slot in (0, 1)}
+        phases.append(tuple((slot, tuple((kind, 1 - slot) for kind in kinds[slot]))
+                            for slot in (0, 1)))
+        if rng.random() < 0.8:
+            phases.append(((one, (("link", other),)),))
+    phases.append(((one, (("exit", other, "kill"),)),))
+    return {"seed": seed, "processes": 3, "phases": phases}
+
+
 def generate(seed):
     rng = random.Random(seed)
+    if seed % 4 == 0:
+        return generate_pair(rng, seed)
+    named = seed % 4 == 2
     count = rng.randrange(3, 5)
     live, following = list(range(count)), count
     made = {"tag": 0, "ref": 0, "refs": {}}
@@ -50,7 +85,7 @@ def generate(seed):
         racing = number > 0 and rng.random() < 0.45
         commands, born = [], []
         for slot in rng.sample(live, rng.randrange(2, min(3, len(live)) + 1) if racing else 1):
-            ops = [operation(rng, slot, live, made)
+            ops = [operation(rng, slot, live, made, named)
                    for _ in range(rng.randrange(1, 3 if racing else 5))]
             if following < SLOTS and rng.random() < 0.3:
                 mode = rng.choice(("plain", "link", "link", "monitor"))
@@ -78,7 +113,7 @@ def text(program):
 
 def parse_run(lines):
     """The output of a system: {seed: [{(slot, sender): entries or reason}]} by phase. Lines:
-    program SEED / phase / up S / message S FROM TAG / exit S FROM REASON /
+    program SEED / phase / up S / named S S 0|1 / message S FROM TAG / exit S FROM REASON /
     down S FROM REF REASON / died S REASON / end"""
     runs, phases = {}, None
     for line in lines:

@@ -23,6 +23,11 @@ Slots are small integers. Operations:
     spawn J MODE K    MODE plain, link or monitor (reference K); J reports itself before all else
     link J | unlink J | monitor J K | demonitor K | flush K (demonitor, dropping a queued down)
     trap 0|1 | send J TAG | exit J REASON (kill cannot be trapped) | die normal|error
+    register N (tells whether it has the name now) | unregister N (if it has it)
+    sendname N TAG (to whoever has the name, if anybody)
+
+A name belongs to one process until it gives it up or ends; then it is free before anybody is told of
+that end.
 """
 
 LIMIT = 60000  # states looked at in a phase, then TooMany
@@ -65,15 +70,16 @@ class Proc:
 
 
 class State:
-    __slots__ = ("procs", "chans", "linger")
+    __slots__ = ("procs", "chans", "names", "linger")
 
-    def __init__(self, procs, chans, linger):
+    def __init__(self, procs, chans, names, linger):
         self.procs = procs
         self.chans = chans
+        self.names = names
         self.linger = linger
 
     def fork(self):
-        return State(dict(self.procs), dict(self.chans), self.linger)
+        return State(dict(self.procs), dict(self.chans), dict(self.names), self.linger)
 
     def edit(self, slot):
         """A process of this state that may be changed."""
@@ -82,7 +88,7 @@ class State:
 
     def key(self):
         return (tuple((s, p.key()) for s, p in sorted(self.procs.items())),
-                tuple(sorted(self.chans.items())))
+                tuple(sorted(self.chans.items())), tuple(sorted(self.names.items())))
 
     def push(self, sender, receiver, *signal):
         pair = (sender, receiver, 0)
@@ -101,7 +107,7 @@ class State:
 
 
 def start(count, linger):
-    return State({slot: Proc() for slot in range(count)}, {}, linger)
+    return State({slot: Proc() for slot in range(count)}, {}, {}, linger)
 
 
 def end(state, slot, reason):
@@ -117,6 +123,7 @@ def tell(state, slot):
     p = state.edit(slot)
     reason = p.reason
     p.ending = False
+    state.names = {name: owner for name, owner in state.names.items() if owner != slot}
     for peer, unlink in sorted(p.links.items()):
         if unlink == 0:
             state.push(slot, peer, "exit", reason, True)
@@ -240,6 +247,14 @@ def perform(state, slot):
         p.mbox = tuple(m for m in p.mbox if m[0] != "down" or m[2] != op[1])
     elif kind == "trap":
         p.trap = op[1] == 1
+    elif kind == "register":
+        state.log(slot, slot, "named", int(state.names.setdefault(op[1], slot) == slot))
+    elif kind == "unregister":
+        if state.names.get(op[1]) == slot:
+            del state.names[op[1]]
+    elif kind == "sendname":
+        if op[1] in state.names:
+            state.push(slot, state.names[op[1]], "message", op[2])
     elif kind == "send":
         state.push(slot, peer, "message", op[2])
     elif kind == "exit":
