@@ -355,6 +355,13 @@ void actor_set_crash_reports(ActorNode *node, bool on);
 bool actor_crash_reports(const ActorNode *node);
 /* Any thread; a snapshot while processes run. */
 uint32_t actor_process_count(ActorNode *node);
+/* The most processes there may be, how many of these are kept for supervisors, and the bytes of the
+ * table. Any thread. */
+typedef struct ActorTableInfo {
+    uint32_t limit, reserved;
+    size_t bytes;
+} ActorTableInfo;
+void actor_table_info(const ActorNode *node, ActorTableInfo *info);
 /* Calls fn for every live process; only while nothing runs or from a quiescent hook. */
 void actor_each_process(ActorNode *node, void (*fn)(void *ctx, Process *p), void *ctx);
 /* Pids of live processes with a table index >= *cursor, at most n; advances *cursor and answers how

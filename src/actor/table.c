@@ -53,6 +53,13 @@ uint32_t actor_process_count(ActorNode *node)
     return sum > 0 ? (uint32_t)sum : 0;
 }
 
+void actor_table_info(const ActorNode *node, ActorTableInfo *info)
+{
+    info->limit = node->config.max_processes;
+    info->reserved = node->config.reserved;
+    info->bytes = atom_load_rlx(&node->nslabs) * POOL_SLAB_SIZE; /* relaxed: a snapshot */
+}
+
 /* ---- slots ---------------------------------------------------------------------------------- */
 
 /* Under the lock. */

@@ -329,3 +329,5 @@ size_t symtab_bytes(const Symtab *table)
     /* Relaxed: a statistic. */
     return atom_load_rlx(&table->bytes);
 }
+
+uint32_t symtab_count_max(const Symtab *table) { return table->count_max; }

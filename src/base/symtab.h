@@ -61,6 +61,8 @@ uint64_t *symtab_word(Symtab *table, uint32_t id);
 
 /* Symbols so far, and bytes of their names. */
 uint32_t symtab_count(const Symtab *table);
+/* How many there may be, but for the reserve. */
+uint32_t symtab_count_max(const Symtab *table);
 size_t symtab_bytes(const Symtab *table);
 
 #endif

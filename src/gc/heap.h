@@ -123,6 +123,7 @@ typedef struct HeapEnv {
     /* regions that are counted, code they carry included; on a line of its own, the above is read
      * all the time */
     size_t frozen_bytes __attribute__((aligned(64)));
+    size_t string_bytes;  /* of string buffers; a statistic, relaxed like the others */
     size_t retired_bytes; /* the part of those that only heaps, fragments and regions hold */
     size_t ask_limit;     /* more retired bytes than this call for the next round */
     uint32_t ask;         /* rounds so far: heaps that swept in an earlier one are asked to */

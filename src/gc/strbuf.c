@@ -17,6 +17,7 @@ StrBuf *strbuf_new(HeapEnv *henv, size_t used, size_t capacity)
     buf->refs = 1;
     buf->used = used;
     buf->capacity = capacity;
+    (void)atom_add_rlx(&henv->string_bytes, sizeof(StrBuf) + capacity); /* relaxed: a statistic */
     return buf;
 }
 
@@ -31,8 +32,11 @@ void strbuf_retain(StrBuf *buf)
 void strbuf_release(HeapEnv *henv, StrBuf *buf)
 {
     /* Releases our reads of the buffer; the one who frees it acquires all of them. */
-    if (atom_sub(&buf->refs, 1u) == 1)
-        env_free(henv->env, buf, sizeof(StrBuf) + buf->capacity);
+    if (atom_sub(&buf->refs, 1u) == 1) {
+        size_t bytes = sizeof(StrBuf) + buf->capacity;
+        (void)atom_sub_rlx(&henv->string_bytes, bytes); /* relaxed: as above */
+        env_free(henv->env, buf, bytes);
+    }
 }
 
 StrView str_view(Value v)

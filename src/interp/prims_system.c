@@ -12,6 +12,7 @@
 #include "output.h"
 #include "prims.h"
 #include "utf8.h"
+#include "vm_int.h"
 
 static PrimStatus finish(PrimCall *c, Value answer)
 {
@@ -287,4 +288,55 @@ PrimStatus prim_system_statistics(PrimCall *c)
         array->words[i] = value_int((int64_t)(sums[i] & (uint64_t)VALUE_INT_MAX));
     prim_charge(c, 20);
     return prim_ok(c, value_ptr(array));
+}
+
+/* ---- memory and limits ---------------------------------------------------------------------- */
+
+static PrimStatus answer_figures(PrimCall *c, const uint64_t *figures, size_t n)
+{
+    PrimStatus st;
+    Object *array = prim_new_slots(c, CLASS_ARRAY, n, &st);
+    if (!array)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        array->words[i] = value_int((int64_t)(figures[i] & (uint64_t)VALUE_INT_MAX));
+    prim_charge(c, 20);
+    return prim_ok(c, value_ptr(array));
+}
+
+/* In the order of System>>memory in the library. Nothing is stopped: each figure was true at a
+ * moment during the call. */
+PrimStatus prim_system_memory(PrimCall *c)
+{
+    Vm *vm = c->vm;
+    PoolStats pools;
+    ActorTableInfo table;
+    pool_stats(vm->pools, &pools);
+    actor_table_info(vm->actors, &table);
+    lock_acquire(&vm->memory->lock);
+    size_t code = vm->memory->total;
+    lock_release(&vm->memory->lock);
+    uint64_t live = pools.live_bytes > 0 ? (uint64_t)pools.live_bytes : 0;
+    uint64_t mapped = pools.slab_bytes > table.bytes ? pools.slab_bytes - table.bytes : 0;
+    /* relaxed: snapshots */
+    const uint64_t figures[] = {table.bytes,
+                                live,
+                                mapped > live ? mapped - live : 0,
+                                pools.big_bytes,
+                                atom_load_rlx(&vm->heap_env.string_bytes),
+                                atom_load_rlx(&vm->heap_env.frozen_bytes),
+                                code,
+                                symtab_bytes(vm->symtab)};
+    return answer_figures(c, figures, sizeof figures / sizeof *figures);
+}
+
+/* In the order of System>>limits in the library; 0: none. */
+PrimStatus prim_system_limits(PrimCall *c)
+{
+    Vm *vm = c->vm;
+    ActorTableInfo table;
+    actor_table_info(vm->actors, &table);
+    const uint64_t figures[] = {table.limit, table.reserved, symtab_count_max(vm->symtab),
+                                vm->heap_env.default_cap_bytes, vm->heap_env.stack_cap_bytes};
+    return answer_figures(c, figures, sizeof figures / sizeof *figures);
 }

@@ -240,6 +240,20 @@ static const Program programs[] = {
      "10 timesRepeat: [System deadlocks isEmpty ifFalse: [bad := bad + 1]. Process yield].\n"
      "ps do: [:p | p wait]. bad",
      "0"},
+    {"memory is counted where it is, and given back with who had it",
+     "| strings main p n | main := Process current. strings := System memory at: #strings.\n"
+     "p := [| text | text := String new: 3000000 withAll: $x. main send: 1.\n"
+     "  Process receive. text size] fork.\n"
+     "Process receive. n := (System memory at: #strings) - strings.\n"
+     "p send: 1. p wait.\n"
+     "[(System memory at: #strings) > strings] whileTrue: [Process sleep: 1].\n"
+     "{n >= 3000000. (System memory at: #blocks) > 0.\n"
+     " (System memory at: #total) > n}",
+     "(true true true)"},
+    {"the limits of a node are those it was given",
+     "{System limits at: #processes. System limits at: #reservedProcesses.\n"
+     " (System limits at: #symbols) > (System statistics at: #symbols)}",
+     "(4194304 64 true)"},
     {"a label is cut between characters",
      "Process current label: ('\u00e9' repeat: 100). Process label size", "30"},
     {"a form of another shape is refused",
