@@ -248,7 +248,7 @@ static const Program programs[] = {
      "p send: 1. p wait.\n"
      "[(System memory at: #strings) > strings] whileTrue: [Process sleep: 1].\n"
      "{n >= 3000000. (System memory at: #blocks) > 0.\n"
-     " (System memory at: #total) > n}",
+     " [:m | (m at: #total) >= ((m at: #blocks) + (m at: #code))] value: System memory}",
      "(true true true)"},
     {"the limits of a node are those it was given",
      "{System limits at: #processes. System limits at: #reservedProcesses.\n"
