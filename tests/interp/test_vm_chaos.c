@@ -169,17 +169,35 @@ typedef struct Kills {
     VmProgram programs[STATES + 1];
 } Kills;
 
-/* Each state once; which delay depends on `turn`. */
-static void write_kills(Kills *kills, uint64_t turn)
+/* Of what is big, a collection at every allocation is too long, and so is a sleep beside it in the
+ * simulator, where others run all the time. */
+#ifdef MAGGIE_GC_STRESS
+#define SIMULATED_DELAYS 2
+#else
+#define SIMULATED_DELAYS DELAYS
+#endif
+static bool is_left_out(const char *block)
+{
+#ifdef MAGGIE_GC_STRESS
+    return strstr(block, "0000) asArray") != NULL;
+#else
+    (void)block;
+    return false;
+#endif
+}
+
+/* Each state once; which of the first n delays depends on `turn`. */
+static void write_kills(Kills *kills, uint64_t turn, unsigned n_delays)
 {
     for (size_t i = 0; i < STATES; i++) {
+        const char *block = is_left_out(states[i].block) ? "3" : states[i].block;
         int n = snprintf(kills->text[i], TEXT_MAX,
                          "| p ref m | p := [%s] forkQuietly.\n"
                          "ref := Process current monitor: p. %s\n"
                          "p kill. m := Process receiveMatching: [:x |\n"
                          "  (x isKindOf: DownMessage) and: [x reference = ref]].\n"
                          "Array with: (Process receive: 2) with: p isAlive with: m process == p",
-                         states[i].block, delays[(turn + i) % DELAYS]);
+                         block, delays[(turn + i) % n_delays]);
         assert_in_range(n, 1, TEXT_MAX - 1);
         kills->programs[i] = (VmProgram){states[i].what, kills->text[i], "(nil false true)"};
     }
@@ -191,7 +209,7 @@ static void whatever_it_does_a_kill_ends_it_on_threads(void **state)
     (void)state;
     Kills *kills = calloc(1, sizeof *kills);
     for (uint32_t turn = 0; turn < DELAYS; turn++) {
-        write_kills(kills, turn);
+        write_kills(kills, turn, DELAYS);
         vmkit_programs_on_threads(kills->programs, STATES + 1, turn + 1);
     }
     free(kills);
@@ -202,7 +220,7 @@ static void whatever_it_does_a_kill_ends_it_in_the_simulator(void **state)
     (void)state;
     Kills *kills = calloc(1, sizeof *kills);
     for (uint32_t turn = 0; turn < (uint32_t)TESTKIT_SCALE(10); turn += DELAYS + 1) {
-        write_kills(kills, turn);
+        write_kills(kills, turn, SIMULATED_DELAYS);
         vmkit_programs_simulated(kills->programs, STATES + 1, 1);
     }
     free(kills);
