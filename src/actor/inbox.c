@@ -257,7 +257,7 @@ static void unlink_account(ActorCtx *cx, Process *p, Fragment **link, Fragment *
         if (!p->msg_first)
             p->flags &= (uint8_t)~PROCESS_F_MAIL_COUNTED;
         if (p->nmessages == CROWD_UNTIL - 1)
-            crowd_look(p);
+            crowd_look(cx, p);
     }
     if (p->mail & MAIL_F_CURSORS)
         cursors_unlinked(p, link, f);

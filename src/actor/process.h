@@ -320,6 +320,8 @@ struct ActorCtx {
     int32_t crowd_cost;      /* of the last process_send: reductions to take away, see crowd.h */
     uint32_t stream_length;  /* messages sent from here one after the other to `stream` */
     Value stream;
+    Value held;             /* who sends to this process gives up its turns until then: crowd.h */
+    uint64_t held_until_ns; /* by sched_now */
     uint32_t free_slots[64]; /* cached free slots of the table */
     uint32_t nfree;
     uint64_t reference; /* next number for a Reference, and the end of the numbers taken */

@@ -543,7 +543,7 @@ static inline void fetch(ActorCtx *cx, Process *p, int32_t *reductions, bool at_
         n++;
         *reductions -= cost + (n & 1); /* two cost about as much as a send */
     }
-    crowd_look(p);
+    crowd_look(cx, p);
 }
 
 void process_fetch_signals(ActorCtx *cx, Process *p, int32_t *reductions)

@@ -5,6 +5,7 @@
 #include "process.h"
 
 #include "class.h"
+#include "crowd.h"
 #include "interp_int.h"
 #include "mailbound.h"
 #include "prim_wait.h"
@@ -256,6 +257,11 @@ static PrimStatus send(PrimCall *c, Value selector, Value payload)
 {
     if (!value_is_pid(c->args[0]))
         return prim_error(c, "the receiver is not a process");
+    if (crowd_holds(prim_actor(c), c->args[0], c->resume->b) && c->args[0] != c->process->pid) {
+        c->resume->b++;
+        forfeit(c, SCHED_REDUCTIONS);
+        return PRIM_YIELD;
+    }
     Value culprit = VALUE_NIL;
     Process *receiver = process_of_pid(prim_actor(c)->node, c->args[0]);
     MailBound *bound = receiver ? mail_bound(receiver) : NULL;

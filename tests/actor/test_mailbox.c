@@ -361,6 +361,34 @@ static void a_long_queue_makes_sending_dear_until_it_is_short(void **state)
     kit_close(&kit);
 }
 
+static void senders_elsewhere_wait_for_turns_but_not_for_ever(void **state)
+{
+    (void)state;
+    Kit kit;
+    kit_open(&kit, 2, 1, 0);
+    Process *p = kit_make(&kit, kit.cx, VALUE_NIL, kit_body_park);
+    ActorCtx here = *kit.cx, there = *kit.cx;
+    here.sched = sched_at(kit.group, 0);
+    there.sched = sched_at(kit.group, 1);
+    atom_store_rlx(&p->nmessages, CROWD_FROM); /* as if so many had been sorted */
+    crowd_look(&here, p);
+    assert_true(crowd_of_send(&here, p, p->pid) > 0);
+    assert_false(crowd_holds(&here, p->pid, 0));
+    assert_false(crowd_holds(&there, p->pid, 0)); /* it does not know yet */
+    assert_true(crowd_of_send(&there, p, p->pid) > 0);
+    assert_true(crowd_holds(&there, p->pid, 0));
+    assert_false(crowd_holds(&there, VALUE_NIL, 0));
+    assert_false(crowd_holds(&there, p->pid, CROWD_TURNS)); /* enough */
+    there.sched->now_ns += CROWD_HOLD_NS;
+    assert_false(crowd_holds(&there, p->pid, 0));
+    atom_store_rlx(&p->nmessages, 0);
+    crowd_look(&here, p);
+    assert_int_equal(crowd_of_send(&there, p, p->pid), 0);
+    assert_false(crowd_holds(&there, p->pid, 0));
+    discard(&kit, p);
+    kit_close(&kit);
+}
+
 TESTKIT_MAIN(cmocka_unit_test(signals_arrive_in_the_order_sent),
              cmocka_unit_test(the_first_push_to_a_parked_process_wakes_it_once),
              cmocka_unit_test(a_push_before_parking_keeps_the_owner_awake),
@@ -373,4 +401,5 @@ TESTKIT_MAIN(cmocka_unit_test(signals_arrive_in_the_order_sent),
              cmocka_unit_test(closing_takes_walked_and_waiting_signals),
              cmocka_unit_test(closing_waits_for_a_producer_between_its_steps),
              cmocka_unit_test(waiting_messages_count_against_the_heap_cap),
-             cmocka_unit_test(a_long_queue_makes_sending_dear_until_it_is_short), )
+             cmocka_unit_test(a_long_queue_makes_sending_dear_until_it_is_short),
+             cmocka_unit_test(senders_elsewhere_wait_for_turns_but_not_for_ever), )
