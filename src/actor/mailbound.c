@@ -79,13 +79,13 @@ void mail_leave(ActorCtx *cx, MailBound *b)
     Process *next = b->count <= b->limit
                         ? waitable_claim(&b->w, WAIT_GIVE, NULL, WAIT_DONE, &taken)
                         : NULL;
-#ifdef MAGGIE_MUTANT_MAIL_NO_WAKE
-    next = NULL;
-#endif
-    if (next)
+    if (next) {
+#ifndef MAGGIE_MUTANT_MAIL_NO_WAKE
         wakes_add(&wakes, next); /* the place is its own now */
-    else if (b->count > 0)
+#endif
+    } else if (b->count > 0) {
         b->count--;
+    }
     lock_release(&b->w.lock);
     wakes_run(cx, &wakes, false);
 }
