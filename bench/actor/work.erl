@@ -20,5 +20,5 @@ send(N, Count, Servers) -> [Server ! N || Server <- Servers], send(N + 1, Count,
 server(0, Sum, Home) -> Home ! Sum;
 server(Count, Sum, Home) -> receive N -> server(Count - 1, Sum + do(1, N), Home) end.
 
-do(I, Sum) when I > 300 -> Sum;
+do(I, Sum) when I > 600 -> Sum;
 do(I, Sum) -> do(I + 1, (Sum + I) band 65535).

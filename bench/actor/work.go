@@ -17,7 +17,7 @@ func number(text string) int {
 }
 
 func do(sum int) int {
-	for i := 1; i <= 300; i++ {
+	for i := 1; i <= 600; i++ {
 		sum = (sum + i) & 65535
 	}
 	return sum
