@@ -156,6 +156,7 @@ static const Program programs[] = {
     {"a promise that its debtor waits for, over a lock, a call, a join and a full mailbox",
      "| lock a b c d e | lock := Mutex new.\n"
      "a := [lock lock. Process receive payload call: #x with: 1 timeout: nil] fork.\n"
+     "[lock isLocked] whileFalse: [Process yield].\n" /* else e may be faster */
      "b := [| m | m := Process receive. (m payload ~> work) wait] fork.\n"
      "c := [Process receive payload asPromise wait] fork.\n"
      "d := [| to | to := Process receive payload. 2 timesRepeat: [to send: 1]] fork.\n"
