@@ -36,12 +36,12 @@ struct ActorNode {
     struct Groups *groups; /* NULL: none yet */
     Lock group_lock;       /* level 0; groups.c */
     Value sym_dropped, sym_mailbox_limit;
-    uint32_t tracing;           /* sessions that run; atomic */
-    uint32_t ntraces_new;       /* under trace_lock, like the next */
-    struct Trace *traces_new;   /* those that want every new process */
-    Lock trace_lock;            /* level 0; nothing else is locked under it; trace.c */
-    uint64_t references; /* numbers given to contexts; atomic */
-    void **alarm_slabs;  /* NULL until the first alarm; published with release, like its entries */
+    uint32_t tracing;         /* sessions that run; atomic */
+    uint32_t ntraces_new;     /* under trace_lock, like the next */
+    struct Trace *traces_new; /* those that want every new process */
+    Lock trace_lock;          /* level 0; nothing else is locked under it; trace.c */
+    uint64_t references;      /* numbers given to contexts; atomic */
+    void **alarm_slabs; /* NULL until the first alarm; published with release, like its entries */
 
     SchedGroup *group; /* atomic; set by the first channel or its like: see dig.c */
     uint32_t digging;  /* atomic: 1 while `digger` is queued or runs */
@@ -58,7 +58,7 @@ struct ActorNode {
     ActorCtx *contexts;
     struct Alarm *alarm_free; /* slots of alarms that no context has in its cache */
     uint32_t alarms_made;     /* slots handed out for the first time */
-    int64_t closed_live; /* sum of `live` of closed contexts */
+    int64_t closed_live;      /* sum of `live` of closed contexts */
 };
 
 static inline Process *process_of_task(Task *task)
@@ -111,8 +111,8 @@ void mailbox_put_back(Process *p, Fragment *f);
 
 /* Fragment.info of a message in the private queue. */
 #define INBOX_RESERVED 0x4000u /* has a place in the bounded mailbox */
-#define INBOX_LOOKED 0x8000u /* root is in the heap; the body links such nodes */
-#define INBOX_FLAT 0x2000u /* one reference in it at most: the payload, to INBOX_FLAT_AT */
+#define INBOX_LOOKED 0x8000u   /* root is in the heap; the body links such nodes */
+#define INBOX_FLAT 0x2000u     /* one reference in it at most: the payload, to INBOX_FLAT_AT */
 #define INBOX_FLAT_AT (1 + MESSAGE_SLOTS)
 
 /* ---- inbox.c -------------------------------------------------------------------------------- */

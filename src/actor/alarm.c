@@ -46,8 +46,7 @@ _Static_assert(offsetof(Alarm, timer) == 0, "a Timer is its Alarm");
 
 static inline Value timer_value(const Alarm *a)
 {
-    return VALUE_MAKE(VALUE_TAG_TIMER,
-                      (a->state >> 8) << ALARM_INDEX_BITS | (uint64_t)a->index);
+    return VALUE_MAKE(VALUE_TAG_TIMER, (a->state >> 8) << ALARM_INDEX_BITS | (uint64_t)a->index);
 }
 
 static Alarm *slab_slot(void *slab, uint32_t index)
@@ -180,8 +179,8 @@ static Status alarm_send(ActorCtx *cx, Alarm *a)
     if (!process_is_alive(cx->node, a->to))
         return STATUS_NO_PROCESS;
     if (!a->object)
-        STATUS_FORWARD(signal_new(cx, NULL, a->payload, SIGNAL_MESSAGE, SIGNAL_MESSAGE_EXTRA, &f,
-                                  NULL));
+        STATUS_FORWARD(
+            signal_new(cx, NULL, a->payload, SIGNAL_MESSAGE, SIGNAL_MESSAGE_EXTRA, &f, NULL));
     else if (a->period_ns)
         STATUS_FORWARD(fragment_duplicate(a->message, &cx->heap, &f));
     else
@@ -272,8 +271,7 @@ Status alarm_start(ActorCtx *cx, Process *from, const AlarmSpec *spec, Value *ti
     uint64_t generation = a->state & ~ALARM_WORD_MASK;
     /* release: publishes the slot to a cancel by another thread, to which the Timer comes later;
      * to the wheel the lock does */
-    atom_store_rel(&a->state,
-                   generation | ALARM_PENDING | (spec->period_ns ? ALARM_PERIODIC : 0));
+    atom_store_rel(&a->state, generation | ALARM_PENDING | (spec->period_ns ? ALARM_PERIODIC : 0));
     timer_start(cx->sched, &a->timer, deadline);
     return STATUS_OK;
 }

@@ -30,7 +30,7 @@ struct Context {
     uint64_t deadline_ns; /* UINT64_MAX: none */
     uint64_t wall_ns;
     Timer timer;
-    Task task;         /* cancels what is below, when that is much */
+    Task task; /* cancels what is below, when that is much */
     uint32_t depth;
     uint8_t cancelled; /* atomic */
     bool forever;

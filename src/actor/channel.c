@@ -33,8 +33,7 @@ static size_t item_bytes(const Fragment *f)
 
 static bool has_room(const Channel *ch)
 {
-    return !ch->closed && ch->size < ch->capacity &&
-           (ch->size == 0 || ch->bytes < ch->byte_limit);
+    return !ch->closed && ch->size < ch->capacity && (ch->size == 0 || ch->bytes < ch->byte_limit);
 }
 
 static void put_last(Channel *ch, Fragment *item)
@@ -114,8 +113,7 @@ static Status take(Channel *ch, Fragment **item, WaitWakes *wakes)
 #endif
         return STATUS_OK;
     }
-    Process *sender =
-        ch->closed ? NULL : waitable_claim(&ch->w, WAIT_GIVE, NULL, WAIT_DONE, item);
+    Process *sender = ch->closed ? NULL : waitable_claim(&ch->w, WAIT_GIVE, NULL, WAIT_DONE, item);
     if (sender) {
         wakes_add(wakes, sender);
         return STATUS_OK;
@@ -192,8 +190,8 @@ static bool channel_serve(ActorCtx *cx, Waitable *w, WaitNode *node, WaitWakes *
 {
     (void)cx;
     Channel *ch = (Channel *)(void *)w;
-    Status status = node->way == WAIT_GIVE ? give(ch, node->item, wakes)
-                                           : take(ch, &node->item, wakes);
+    Status status =
+        node->way == WAIT_GIVE ? give(ch, node->item, wakes) : take(ch, &node->item, wakes);
     if (status == STATUS_BUSY)
         return false;
     node->outcome = status == STATUS_OK ? WAIT_DONE : WAIT_CLOSED;

@@ -26,10 +26,10 @@
 #include "atomics.h"
 #include "process.h"
 
-#define CROWD_FROM 512u   /* messages in the private queue that raise the level to 1 */
-#define CROWD_UNTIL 128u  /* so few, and it is 0 again */
-#define CROWD_STREAM 256u /* messages in a row from one context that raise level 0 */
-#define CROWD_LEVEL 3u    /* bits of the level; above them where the receiver was last seen */
+#define CROWD_FROM 512u      /* messages in the private queue that raise the level to 1 */
+#define CROWD_UNTIL 128u     /* so few, and it is 0 again */
+#define CROWD_STREAM 256u    /* messages in a row from one context that raise level 0 */
+#define CROWD_LEVEL 3u       /* bits of the level; above them where the receiver was last seen */
 #define CROWD_HOLD_NS 50000u /* between two messages to a crowded process elsewhere */
 #define CROWD_TURNS 512u     /* a process that has given up so many turns sends all the same */
 
@@ -84,8 +84,7 @@ static inline int32_t crowd_of_send(ActorCtx *cx, Process *p, Value pid)
             atom_store_rlx(&p->task.crowded, (uint8_t)(crowded + 1));
     }
     if (__builtin_expect((crowded & CROWD_LEVEL) != 0, 0) && crowded > CROWD_LEVEL &&
-        crowd_home(cx) != 0 &&
-        (crowded & ~CROWD_LEVEL) != crowd_home(cx)) {
+        crowd_home(cx) != 0 && (crowded & ~CROWD_LEVEL) != crowd_home(cx)) {
         cx->held = pid;
         cx->held_until_ns = sched_now(cx->sched) + CROWD_HOLD_NS;
     }

@@ -80,7 +80,7 @@ void process_start_timer(ActorCtx *cx, Process *p, uint64_t delay_ns)
 {
     if (p->flags & PROCESS_F_TIMER)
         process_stop_timer(cx, p);
-    atom_store_rlx(&p->timer_fired, (uint8_t)0); /* relaxed: the timer does not run */
+    atom_store_rlx(&p->timer_fired, (uint8_t)0);        /* relaxed: the timer does not run */
     timer_init(&p->timer, timer_expired, p->timer.arg); /* arg: see process_reductions */
     p->flags |= PROCESS_F_TIMER;
     timer_start_in(cx->sched, &p->timer, delay_ns);

@@ -76,9 +76,8 @@ void mail_leave(ActorCtx *cx, MailBound *b)
     WaitWakes wakes = {.n = 0};
     Fragment *taken;
     lock_acquire(&b->w.lock);
-    Process *next = b->count <= b->limit
-                        ? waitable_claim(&b->w, WAIT_GIVE, NULL, WAIT_DONE, &taken)
-                        : NULL;
+    Process *next =
+        b->count <= b->limit ? waitable_claim(&b->w, WAIT_GIVE, NULL, WAIT_DONE, &taken) : NULL;
     if (next) {
 #ifndef MAGGIE_MUTANT_MAIL_NO_WAKE
         wakes_add(&wakes, next); /* the place is its own now */
@@ -97,9 +96,9 @@ static bool mail_serve(ActorCtx *cx, Waitable *w, WaitNode *node, WaitWakes *wak
     MailBound *b = bound_of(w);
     (void)cx;
     (void)wakes;
-    node->outcome = b->closed                               ? WAIT_CLOSED
-                    : b->policy != MAIL_POLICY_SUSPEND      ? MAIL_ASK_AGAIN
-                                                            : WAIT_DONE;
+    node->outcome = b->closed                          ? WAIT_CLOSED
+                    : b->policy != MAIL_POLICY_SUSPEND ? MAIL_ASK_AGAIN
+                                                       : WAIT_DONE;
     if (node->outcome != WAIT_DONE)
         return true;
     if (b->count >= b->limit)

@@ -102,7 +102,7 @@ typedef enum {
     SIGNAL_REPLY,
     SIGNAL_HANG_UP,
     SIGNAL_TRACE, /* root: a Trace; body[0] = what it is to trace; trace.h */
-    SIGNAL_FREE /* first number for other kinds: of the mailbox, timers, promises ... */
+    SIGNAL_FREE   /* first number for other kinds: of the mailbox, timers, promises ... */
 } SignalKind;
 
 /* Slots of a MailboxMessage, and of an EndMessage (ExitMessage, DownMessage) behind them. */
@@ -316,12 +316,12 @@ struct ActorCtx {
     Sched *sched; /* NULL: outside thread */
     HeapCtx heap;
     EpochRecord *epoch;
-    size_t copied_words;     /* of the last process_send or spawn: charge 1 reduction per 16 */
-    int32_t crowd_cost;      /* of the last process_send: reductions to take away, see crowd.h */
-    uint32_t stream_length;  /* messages sent from here one after the other to `stream` */
+    size_t copied_words;    /* of the last process_send or spawn: charge 1 reduction per 16 */
+    int32_t crowd_cost;     /* of the last process_send: reductions to take away, see crowd.h */
+    uint32_t stream_length; /* messages sent from here one after the other to `stream` */
     Value stream;
-    Value held;             /* who sends to this process gives up its turns until then: crowd.h */
-    uint64_t held_until_ns; /* by sched_now */
+    Value held;              /* who sends to this process gives up its turns until then: crowd.h */
+    uint64_t held_until_ns;  /* by sched_now */
     uint32_t free_slots[64]; /* cached free slots of the table */
     uint32_t nfree;
     uint64_t reference; /* next number for a Reference, and the end of the numbers taken */
@@ -331,10 +331,10 @@ struct ActorCtx {
     struct Alarm *alarms; /* cached free slots of alarms */
     uint32_t nalarms;
     uint32_t ndeferred; /* slots that wait for the epoch */
-    int64_t live;    /* processes started minus ended here; written by the owner, read relaxed */
-    uint64_t locked; /* acquisitions of the node's lock by this context (M20) */
-    bool listed;     /* in the node's list */
-    ActorCtx *next;  /* there; under the node's lock */
+    int64_t live;       /* processes started minus ended here; written by the owner, read relaxed */
+    uint64_t locked;    /* acquisitions of the node's lock by this context (M20) */
+    bool listed;        /* in the node's list */
+    ActorCtx *next;     /* there; under the node's lock */
     ActorCtx *prev;
     uint64_t number, number_end; /* of off-heap objects: taken from the node, not yet used */
     uint64_t choices;            /* state of the generator of actor_choose; 0: not seeded */

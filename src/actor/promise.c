@@ -285,10 +285,7 @@ Promise *promise_of_request(Value v)
     return promise_of(obj_slots(obj_of(v))[REQUEST_REFERENCE]);
 }
 
-void promise_asked_of(const Fragment *f, Value to)
-{
-    set_debtor(promise_of_request(f->root), to);
-}
+void promise_asked_of(const Fragment *f, Value to) { set_debtor(promise_of_request(f->root), to); }
 
 void promise_asked(ActorCtx *cx, Process *p, Fragment *f)
 {

@@ -79,9 +79,9 @@ static Stripe *stripe_of(RowTable *t, uint64_t place)
 /* What a search looks for: the first row that does not come before it. */
 typedef struct Target {
     RowKey key;
-    uint64_t seq;  /* sets and bags */
-    bool beyond;   /* ordered: the first row above the key */
-    bool end;      /* ordered: behind all rows */
+    uint64_t seq; /* sets and bags */
+    bool beyond;  /* ordered: the first row above the key */
+    bool end;     /* ordered: behind all rows */
 } Target;
 
 static bool row_before(const RowTable *t, const Row *r, const Target *target)
@@ -139,8 +139,7 @@ static size_t row_size(uint32_t height) { return sizeof(Row) + height * sizeof(R
 /* With its share of the index, which is at most a cell. */
 static uint64_t row_base_bytes(const Row *r)
 {
-    return sizeof(Cell) + pool_class_size(pool_class_of(row_size(r->height))) +
-           data_bytes(r->key);
+    return sizeof(Cell) + pool_class_size(pool_class_of(row_size(r->height))) + data_bytes(r->key);
 }
 
 static void row_free(HeapCtx *cx, Row *r)
@@ -408,8 +407,7 @@ uint32_t rowtable_after(RowTable *t, RowKey *next, uint64_t *seq, const RowKey *
     lock_acquire(&s->lock);
     Row *r = seek(t, stripe_cell(s, at), &target, towers);
     for (uint32_t cells = 0;; r = *cell_heads(stripe_cell(s, at))) {
-        for (; r && got < n && size < words && (!only || r->place == only->place);
-             r = r->next[0]) {
+        for (; r && got < n && size < words && (!only || r->place == only->place); r = r->next[0]) {
             *seq = r->seq;
             next->place = r->place;
             if (!only || t->config.compare(t->config.ctx, key_of(r), only->v) == 0)

@@ -13,12 +13,12 @@
 #define ROW_HEIGHTS 10 /* of skip lists; one row in four is higher by one */
 
 typedef struct Row {
-    Value key;        /* an immediate, or the address of a counted fragment */
-    Value value;      /* the same; under the stripe's lock like what follows */
+    Value key;   /* an immediate, or the address of a counted fragment */
+    Value value; /* the same; under the stripe's lock like what follows */
     uint64_t place;
-    uint64_t seq;     /* its first version */
+    uint64_t seq; /* its first version */
     uint64_t version;
-    uint64_t bytes;   /* charged for it */
+    uint64_t bytes; /* charged for it */
     uint32_t height;
     struct Row *next[];
 } Row;
@@ -34,8 +34,8 @@ typedef struct Cell {
 
 typedef struct Stripe {
     Lock lock;
-    uint32_t bits;   /* the upper ones of the places tell the cell */
-    uint32_t moved;  /* so many cells of `old` have been split into `cells` */
+    uint32_t bits;  /* the upper ones of the places tell the cell */
+    uint32_t moved; /* so many cells of `old` have been split into `cells` */
     uint64_t rows;
     uint64_t serial; /* versions given out */
     Cell *cells;     /* 1 << bits; first those of the lowest places */

@@ -52,8 +52,8 @@ static void mutex_pass(ActorCtx *cx, Mutex *m, bool died)
     WaitWakes wakes;
     wakes.n = 0;
     lock_acquire(&m->w.lock);
-    Process *next = waitable_claim(&m->w, WAIT_TAKE, NULL,
-                                   died ? WAIT_OWNER_DIED : WAIT_DONE, NULL);
+    Process *next =
+        waitable_claim(&m->w, WAIT_TAKE, NULL, died ? WAIT_OWNER_DIED : WAIT_DONE, NULL);
     atom_store_rlx(&m->owner, next ? next->pid : VALUE_NIL); /* relaxed: as in mutex_take */
     m->died = !next && died;
     if (next)
@@ -144,9 +144,8 @@ static size_t mutex_describe(const Waitable *w, char *out, size_t n)
     char pid[PROCESS_PID_TEXT] = "nobody";
     if (m->owner != VALUE_NIL)
         process_pid_text(m->owner, pid);
-    return text_length(snprintf(out, n, "Mutex #%llu (held by %s)", (unsigned long long)w->number,
-                                pid),
-                       n);
+    return text_length(
+        snprintf(out, n, "Mutex #%llu (held by %s)", (unsigned long long)w->number, pid), n);
 }
 
 static void mutex_destroy(HeapEnv *henv, OffHeap *object)

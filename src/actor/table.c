@@ -106,8 +106,8 @@ static uint32_t slots_left(const ActorNode *node)
  * that what was taken out of the reserve comes back to it. */
 static void note_scarcity(ActorNode *node)
 {
-    bool scarce = node->config.reserved > 0 &&
-                  slots_left(node) < node->config.reserved + SLOT_BATCH;
+    bool scarce =
+        node->config.reserved > 0 && slots_left(node) < node->config.reserved + SLOT_BATCH;
     atom_store_rlx(&node->scarce, (uint32_t)scarce); /* relaxed: a hint for slot_put */
 }
 
@@ -217,8 +217,7 @@ static bool may_use_reserve(ActorNode *node, Value parent)
 
 Status process_new(ActorCtx *cx, Value parent, Process **out)
 {
-    if (__builtin_expect(cx->nfree == 0, 0) &&
-        !slots_refill(cx, may_use_reserve(cx->node, parent)))
+    if (__builtin_expect(cx->nfree == 0, 0) && !slots_refill(cx, may_use_reserve(cx->node, parent)))
         return STATUS_PROCESS_LIMIT;
     ActorNode *node = cx->node;
     uint32_t index = cx->free_slots[--cx->nfree];

@@ -12,8 +12,8 @@ typedef struct TraceHook {
 } TraceHook;
 
 struct Trace {
-    OffHeap head; /* first */
-    uint32_t stopped;  /* atomic */
+    OffHeap head;     /* first */
+    uint32_t stopped; /* atomic */
     ActorNode *node;
     Value owner;
     ProcessHold hold; /* on the owner's list, which then has a count */
@@ -25,9 +25,9 @@ struct Trace {
     Trace *prev;
     Lock lock; /* guards what follows */
     uint64_t second, in_second;
-    uint64_t taken;    /* events let through */
+    uint64_t taken; /* events let through */
     uint64_t dropped;
-    uint64_t told;     /* of those dropped, in an event */
+    uint64_t told; /* of those dropped, in an event */
 };
 
 static bool trace_has_ended(const Trace *t)
@@ -326,8 +326,8 @@ static bool admit(Trace *t, uint64_t now, uint64_t *lost, bool *last)
         t->second = second;
         t->in_second = 0;
     }
-    bool admitted = room.would_take && t->in_second < t->config.per_second &&
-                    t->taken < t->config.total;
+    bool admitted =
+        room.would_take && t->in_second < t->config.per_second && t->taken < t->config.total;
     if (admitted) {
         t->in_second++;
         *last = ++t->taken == t->config.total;
@@ -452,10 +452,7 @@ static void emit(ActorCtx *cx, Process *p, unsigned what, const Event *e)
 
 /* ---- what happens --------------------------------------------------------------------------- */
 
-static bool is_copied(const Fragment *f)
-{
-    return f->words <= TRACE_PAYLOAD_WORDS && !f->handles;
-}
+static bool is_copied(const Fragment *f) { return f->words <= TRACE_PAYLOAD_WORDS && !f->handles; }
 
 /* What a message of any class tells. */
 static Value message_payload(Value root)
@@ -468,8 +465,12 @@ static Value message_payload(Value root)
 void trace_sent(ActorCtx *cx, Process *p, Value to, Value selector, const Fragment *f,
                 bool is_message)
 {
-    Event e = {.kind = TRACE_SENT, .process = p->pid, .other = to, .selector = selector,
-               .is_message = is_message, .whole = true};
+    Event e = {.kind = TRACE_SENT,
+               .process = p->pid,
+               .other = to,
+               .selector = selector,
+               .is_message = is_message,
+               .whole = true};
     Value payload = is_message ? message_payload(f->root) : f->root;
     if (value_is_ptr(payload) && is_copied(f))
         e.message = f;
@@ -481,8 +482,12 @@ void trace_sent(ActorCtx *cx, Process *p, Value to, Value selector, const Fragme
 void trace_received(ActorCtx *cx, Process *p, const Fragment *f)
 {
     const Value *slots = obj_of(f->root)->words;
-    Event e = {.kind = TRACE_RECEIVED, .process = p->pid, .other = slots[MESSAGE_SENDER],
-               .selector = slots[MESSAGE_SELECTOR], .is_message = true, .whole = true};
+    Event e = {.kind = TRACE_RECEIVED,
+               .process = p->pid,
+               .other = slots[MESSAGE_SENDER],
+               .selector = slots[MESSAGE_SELECTOR],
+               .is_message = true,
+               .whole = true};
     Value payload = message_payload(f->root);
     if (value_is_ptr(payload) && is_copied(f))
         e.message = f;
@@ -493,15 +498,22 @@ void trace_received(ActorCtx *cx, Process *p, const Fragment *f)
 
 void trace_bond(ActorCtx *cx, Process *p, TraceKind kind, Value other)
 {
-    Event e = {.kind = kind, .process = p->pid, .other = other, .selector = VALUE_NIL,
-               .payload = VALUE_NIL, .whole = true};
+    Event e = {.kind = kind,
+               .process = p->pid,
+               .other = other,
+               .selector = VALUE_NIL,
+               .payload = VALUE_NIL,
+               .whole = true};
     emit(cx, p, TRACE_LINKS, &e);
 }
 
 void trace_exited(ActorCtx *cx, Process *p)
 {
-    Event e = {.kind = TRACE_EXITED, .process = p->pid, .other = process_exit_origin(p),
-               .payload = VALUE_NIL, .whole = true};
+    Event e = {.kind = TRACE_EXITED,
+               .process = p->pid,
+               .other = process_exit_origin(p),
+               .payload = VALUE_NIL,
+               .whole = true};
     e.selector = summary(p->exit_reason, &e.whole);
     emit(cx, p, TRACE_EXITS, &e);
 }
@@ -509,9 +521,12 @@ void trace_exited(ActorCtx *cx, Process *p)
 void trace_called(ActorCtx *cx, Process *p, uint32_t cls, uint32_t of, uint32_t selector,
                   const Value *args, unsigned argc)
 {
-    Event e = {.kind = TRACE_CALLED, .process = p->pid,
+    Event e = {.kind = TRACE_CALLED,
+               .process = p->pid,
                .other = cls == CLASS_NONE ? VALUE_NIL : value_class(cls),
-               .selector = value_symbol(selector), .payload = VALUE_NIL, .args = args,
+               .selector = value_symbol(selector),
+               .payload = VALUE_NIL,
+               .args = args,
                .argc = argc < TRACE_ARGUMENTS ? argc : TRACE_ARGUMENTS,
                .whole = argc <= TRACE_ARGUMENTS};
     bool ended = false;
@@ -527,8 +542,12 @@ void trace_called(ActorCtx *cx, Process *p, uint32_t cls, uint32_t of, uint32_t 
 
 static void inherit(ActorCtx *cx, Process *parent, Process *p)
 {
-    Event e = {.kind = TRACE_SPAWNED, .process = parent->pid, .other = p->pid,
-               .selector = VALUE_NIL, .payload = VALUE_NIL, .whole = true};
+    Event e = {.kind = TRACE_SPAWNED,
+               .process = parent->pid,
+               .other = p->pid,
+               .selector = VALUE_NIL,
+               .payload = VALUE_NIL,
+               .whole = true};
     emit(cx, parent, TRACE_SPAWNS, &e);
     for (const TraceHook *h = parent->ext->traces; h; h = h->next)
         if (h->what & TRACE_CHILDREN)
@@ -571,7 +590,11 @@ void trace_started(ActorCtx *cx, Process *p)
     hook_new(cx, p);
     if (!(p->mail & MAIL_F_TRACE_LIFE))
         return;
-    Event e = {.kind = TRACE_STARTED, .process = p->pid, .other = p->parent,
-               .selector = VALUE_NIL, .payload = VALUE_NIL, .whole = true};
+    Event e = {.kind = TRACE_STARTED,
+               .process = p->pid,
+               .other = p->parent,
+               .selector = VALUE_NIL,
+               .payload = VALUE_NIL,
+               .whole = true};
     emit(cx, p, TRACE_SPAWNS, &e);
 }

@@ -41,8 +41,7 @@ static WaitSet *set_of(WaitNode *node)
 
 static size_t set_bytes(unsigned count)
 {
-    return sizeof(WaitSet) + count * sizeof(WaitNode) +
-           (count > 1 ? count * sizeof(uint16_t) : 0);
+    return sizeof(WaitSet) + count * sizeof(WaitNode) + (count > 1 ? count * sizeof(uint16_t) : 0);
 }
 
 static uint16_t *set_order(WaitSet *set) { return (uint16_t *)(void *)&set->nodes[set->count]; }
@@ -229,8 +228,8 @@ static void sift(const WaitSet *set, uint16_t *order, unsigned at, unsigned n)
         unsigned child = 2 * at + 1;
         if (child >= n)
             return;
-        if (child + 1 < n && (uintptr_t)set->nodes[order[child]].on <
-                                 (uintptr_t)set->nodes[order[child + 1]].on)
+        if (child + 1 < n &&
+            (uintptr_t)set->nodes[order[child]].on < (uintptr_t)set->nodes[order[child + 1]].on)
             child++;
         if ((uintptr_t)set->nodes[order[at]].on >= (uintptr_t)set->nodes[order[child]].on)
             return;
@@ -340,8 +339,8 @@ static uint32_t begin_many(ActorCtx *cx, WaitSet *set, bool stay, WaitWakes *wak
 uint32_t wait_begin(ActorCtx *cx, WaitSet *set, bool stay)
 {
     WaitWakes wakes = {.n = 0};
-    uint32_t served = set->count == 1 ? begin_one(cx, set, stay, &wakes)
-                                      : begin_many(cx, set, stay, &wakes);
+    uint32_t served =
+        set->count == 1 ? begin_one(cx, set, stay, &wakes) : begin_many(cx, set, stay, &wakes);
     if (served != WAIT_NONE)
         atom_store_rlx(&set->claim, CLAIM_FIRST_CASE + served); /* relaxed: it is queued nowhere */
     wakes_run(cx, &wakes, true);

@@ -76,10 +76,12 @@ static inline int64_t value_as_int(Value v) { return (int64_t)(v - VALUE_INT_BIA
 static inline bool value_is_ptr(Value v) { return v >> VALUE_TAG_SHIFT == 0 && v != 0; }
 static inline Value value_ptr(const void *p) { return (Value)(uintptr_t)p; }
 
-static inline bool value_is_float(Value v) {
+static inline bool value_is_float(Value v)
+{
     return v - VALUE_FLOAT_FIRST < VALUE_FLOAT_END - VALUE_FLOAT_FIRST;
 }
-static inline double value_as_float(Value v) {
+static inline double value_as_float(Value v)
+{
     uint64_t bits = v - VALUE_FLOAT_OFFSET;
     double d;
     memcpy(&d, &bits, sizeof d);
@@ -88,10 +90,12 @@ static inline double value_as_float(Value v) {
 /* M5: every NaN becomes the one canonical NaN, otherwise foreign NaN bits would forge a pointer.
  * Out of line so that the test is a predicted branch: a conditional move would sit in the
  * dependency chain of every float operation. */
-static __attribute__((noinline, cold, unused)) Value value_nan(void) {
+static __attribute__((noinline, cold, unused)) Value value_nan(void)
+{
     return VALUE_NAN_BITS + VALUE_FLOAT_OFFSET;
 }
-static inline Value value_float(double d) {
+static inline Value value_float(double d)
+{
     uint64_t bits;
     if (__builtin_expect(d != d, 0)) {
         return value_nan();
@@ -115,13 +119,16 @@ static inline uint32_t value_as_symbol(Value v) { return (uint32_t)v; }
 #define VALUE_PID_INDEX_BITS 26
 #define VALUE_PID_GENERATION_BITS 22
 static inline bool value_is_pid(Value v) { return value_tag(v) == VALUE_TAG_PID; }
-static inline Value value_pid(uint32_t index, uint32_t generation) {
+static inline Value value_pid(uint32_t index, uint32_t generation)
+{
     return VALUE_MAKE(VALUE_TAG_PID, (uint64_t)generation << VALUE_PID_INDEX_BITS | index);
 }
-static inline uint32_t value_pid_index(Value v) {
+static inline uint32_t value_pid_index(Value v)
+{
     return (uint32_t)(v & ((1u << VALUE_PID_INDEX_BITS) - 1));
 }
-static inline uint32_t value_pid_generation(Value v) {
+static inline uint32_t value_pid_generation(Value v)
+{
     return (uint32_t)((v & VALUE_PAYLOAD_MASK) >> VALUE_PID_INDEX_BITS);
 }
 
@@ -131,13 +138,15 @@ static inline uint32_t value_as_class(Value v) { return (uint32_t)v; }
 
 static inline bool value_is_reference(Value v) { return value_tag(v) == VALUE_TAG_REFERENCE; }
 static inline bool value_is_timer(Value v) { return value_tag(v) == VALUE_TAG_TIMER; }
-static inline Value value_reference(uint64_t number) {
+static inline Value value_reference(uint64_t number)
+{
     return VALUE_MAKE(VALUE_TAG_REFERENCE, number & VALUE_PAYLOAD_MASK);
 }
 
 /* Raw off-heap pointers inside closures; the collector and the copier leave them alone. */
 static inline bool value_is_raw(Value v) { return value_tag(v) == VALUE_TAG_RAW; }
-static inline Value value_raw(const void *p) {
+static inline Value value_raw(const void *p)
+{
     return VALUE_MAKE(VALUE_TAG_RAW, (uint64_t)(uintptr_t)p);
 }
 static inline void *value_as_raw(Value v) { return (void *)(uintptr_t)(v & VALUE_PAYLOAD_MASK); }
@@ -192,10 +201,10 @@ enum {
 #define VALUE_CLASS_ENUM(id, name, super) CLASS_##id, CLASS_META_##id,
     VALUE_CORE_CLASSES(VALUE_CLASS_ENUM)
 #undef VALUE_CLASS_ENUM
-        CLASS_FIRST_FREE, /* even */
+        CLASS_FIRST_FREE,   /* even */
     CLASS_NONE = 0x7FFFFFFE /* the superclass of Object */
 };
 
-#define VALUE_CLASS_IS_META(index) (((index) & 1u) != 0)
+#define VALUE_CLASS_IS_META(index) (((index)&1u) != 0)
 
 #endif

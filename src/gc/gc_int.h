@@ -116,8 +116,8 @@ typedef struct HeapExt {
     size_t cap_bytes;         /* 0: the VM's default */
     size_t offheap_young;     /* off-heap bytes charged since the last collection */
     size_t offheap_old;       /* and those still held then */
-    size_t swept_holds; /* how many the last sweep left */
-    uint32_t asked;     /* HeapEnv.ask at that time */
+    size_t swept_holds;       /* how many the last sweep left */
+    uint32_t asked;           /* HeapEnv.ask at that time */
 } HeapExt;
 
 static inline OldSpace *heap_old(const Heap *heap) { return heap->ext ? heap->ext->old : NULL; }

@@ -86,16 +86,16 @@ void heap_bury_grave(struct HeapEnv *henv, Grave *grave);
  * signal (actor folder), so `next` is also the mailbox link. Relocatable (M2): internal pointers
  * only, plus frozen and off-heap references it owns counts of. */
 typedef struct Fragment {
-    struct Fragment *next;    /* mailbox link; atomically accessed while in a mailbox */
-    uint32_t words;           /* used words of body, the extra words in front included */
-    uint8_t pool_class : 4;   /* size class for mempool, HEAP_BLOCK_BIG when allocated from env */
-    uint8_t extra : 4;        /* words at the front of body that are free for the actor folder */
-    uint8_t kind : 7;         /* signal kind, owned by the actor folder */
-    uint8_t held : 1;         /* behind the words: counts of frozen regions they refer to */
-    uint16_t info;            /* free for the actor folder */
-    Value root;               /* the value carried */
-    Value handles;            /* list of off-heap handles (BIG_STRING, HANDLE) in the body */
-    Value body[];             /* once adopted, root, handles and info are the heap's */
+    struct Fragment *next;  /* mailbox link; atomically accessed while in a mailbox */
+    uint32_t words;         /* used words of body, the extra words in front included */
+    uint8_t pool_class : 4; /* size class for mempool, HEAP_BLOCK_BIG when allocated from env */
+    uint8_t extra : 4;      /* words at the front of body that are free for the actor folder */
+    uint8_t kind : 7;       /* signal kind, owned by the actor folder */
+    uint8_t held : 1;       /* behind the words: counts of frozen regions they refer to */
+    uint16_t info;          /* free for the actor folder */
+    Value root;             /* the value carried */
+    Value handles;          /* list of off-heap handles (BIG_STRING, HANDLE) in the body */
+    Value body[];           /* once adopted, root, handles and info are the heap's */
 } Fragment;
 
 /* VM-wide settings shared by all heaps of a VM. */
@@ -106,9 +106,9 @@ typedef struct HeapEnv {
     size_t stack_cap_bytes;   /* M7: stack budget, default 64 MiB; 0: none */
     /* beyond this a deep stack makes blocks no bigger than it needs; 0: none */
     size_t stack_soft_bytes;
-    size_t copy_cap_words; /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
-    size_t long_words;     /* more words of work than this are too much for a scheduler (I5) */
-    bool verify;           /* check I2 and every root after every collection */
+    size_t copy_cap_words;   /* largest copy between heaps; 0: HEAP_COPY_CAP_WORDS */
+    size_t long_words;       /* more words of work than this are too much for a scheduler (I5) */
+    bool verify;             /* check I2 and every root after every collection */
     Lock buried_lock;        /* level 3 */
     struct Fragment *buried; /* under the lock: see heap_bury */
     Grave *graves;           /* under the lock: see heap_bury_grave */

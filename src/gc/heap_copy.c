@@ -443,14 +443,13 @@ void heap_copy_make(Heap *source, HeapCtx *cx, CopyMade *made)
     made->fragment = NULL;
     made->region = NULL;
     if (wish->kind == COPY_REGION)
-        made->status =
-            frozen_copy(source, cx, wish->root, &frozen, &made->region, &made->culprit);
+        made->status = frozen_copy(source, cx, wish->root, &frozen, &made->region, &made->culprit);
     else if (wish->kind == COPY_FRAGMENT)
-        made->status = fragment_copy_out(source, cx, wish->root, wish->extra, &made->fragment,
-                                         &made->culprit);
+        made->status =
+            fragment_copy_out(source, cx, wish->root, wish->extra, &made->fragment, &made->culprit);
     else
-        made->status = fragment_duplicate((const Fragment *)(uintptr_t)wish->root, cx,
-                                          &made->fragment);
+        made->status =
+            fragment_duplicate((const Fragment *)(uintptr_t)wish->root, cx, &made->fragment);
 }
 
 /* ---- fragments ---------------------------------------------------------------------------- */
@@ -601,9 +600,8 @@ static Status duplicate(const Fragment *f, HeapCtx *cx, size_t extra, bool held,
     Fragment *copy = fragment_in(&buffer, extra, used);
     Value *to = copy->body + extra;
     memcpy(to, from, used * GC_WORD);
-    Relocation r = {.from = (uintptr_t)from,
-                    .bytes = used * GC_WORD,
-                    .delta = (uintptr_t)to - (uintptr_t)from};
+    Relocation r = {
+        .from = (uintptr_t)from, .bytes = used * GC_WORD, .delta = (uintptr_t)to - (uintptr_t)from};
     relocate_objects(&r, to, to + used);
     copy->root = relocate_value(&r, f->root);
     copy->handles = relocate_value(&r, f->handles);
@@ -623,8 +621,7 @@ static Status duplicate_all(const Fragment *f, HeapCtx *cx, bool held, Fragment 
     return STATUS_OK;
 }
 
-Status fragment_duplicate_behind(const Fragment *f, HeapCtx *cx, size_t extra_words,
-                                 Fragment **out)
+Status fragment_duplicate_behind(const Fragment *f, HeapCtx *cx, size_t extra_words, Fragment **out)
 {
     return duplicate(f, cx, extra_words, f->held, out);
 }
@@ -645,10 +642,10 @@ Status fragment_duplicate(const Fragment *f, HeapCtx *cx, Fragment **out)
 /* Words of its block behind those in use. */
 static size_t fragment_spare_words(const Fragment *f)
 {
-    size_t block = f->pool_class != HEAP_BLOCK_BIG
-                       ? pool_class_size(f->pool_class) / GC_WORD
-                       : (size_t)((const Value *)(const void *)f)[-FRAGMENT_BIG_HEAD] -
-                             FRAGMENT_BIG_HEAD;
+    size_t block =
+        f->pool_class != HEAP_BLOCK_BIG
+            ? pool_class_size(f->pool_class) / GC_WORD
+            : (size_t)((const Value *)(const void *)f)[-FRAGMENT_BIG_HEAD] - FRAGMENT_BIG_HEAD;
     return block - FRAGMENT_HEAD - f->words;
 }
 

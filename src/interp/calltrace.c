@@ -13,7 +13,7 @@
 
 const void *const *interp_trace_table(VmLocal *l, const void *const *plain, const void *stub)
 {
-    static const uint8_t sends[] = {OP_SEND,      OP_SENDSELF, OP_SENDREG,  OP_SENDSUPER,
+    static const uint8_t sends[] = {OP_SEND,      OP_SENDSELF, OP_SENDREG, OP_SENDSUPER,
                                     OP_SENDVALUE, OP_VALUEREG, OP_TAILSELF};
     for (size_t i = 0; i < OP_COUNT; i++)
         l->trace_dispatch[i] = plain[i];

@@ -521,8 +521,7 @@ static Code *dict_insert(MethodDict *dict, uint32_t selector, Code *code)
     return replaced;
 }
 
-static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *code,
-                       Code **replaced)
+static Status dict_put(Vm *vm, VmLocal *l, Class *c, uint32_t selector, Code *code, Code **replaced)
 {
     MethodDict *dict = c->methods;
     if (!dict || (dict->count + 1) * 4 > dict->capacity * 3) {

@@ -38,8 +38,8 @@ void *version_alloc(Vm *vm, CodeVersion *v, size_t bytes)
     }
     bytes = (bytes + 15) & ~(size_t)15;
     if ((size_t)(v->end - v->at) < bytes) {
-        size_t size = bytes + sizeof(CodeChunk) > VERSION_CHUNK ? bytes + sizeof(CodeChunk)
-                                                                : VERSION_CHUNK;
+        size_t size =
+            bytes + sizeof(CodeChunk) > VERSION_CHUNK ? bytes + sizeof(CodeChunk) : VERSION_CHUNK;
         CodeChunk *chunk = env_calloc(vm->env, size);
         if (!chunk) {
             return NULL;
@@ -102,7 +102,7 @@ static void list_code(Vm *vm, Code *code)
         atom_store_rel(&vm->codes[code->id], code); /* publishes the code to code_by_number */
     } else {
         code->id = vm->ncodes;
-        atom_store_rel(&vm->codes[code->id], code); /* as above */
+        atom_store_rel(&vm->codes[code->id], code);  /* as above */
         atom_store_rel(&vm->ncodes, vm->ncodes + 1); /* publishes the entry */
     }
     code->prev = NULL;
@@ -328,4 +328,3 @@ Status code_hold(HeapCtx *cx, Heap *heap, const Code *code)
     assert(alive); /* found inside this section: the dictionary's count outlives that */
     return alive ? STATUS_OK : STATUS_INTERNAL;
 }
-

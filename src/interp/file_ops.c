@@ -504,8 +504,7 @@ static void file_job_destroy(HeapEnv *env, OffHeap *object)
     env_free(job->env, job, sizeof *job);
 }
 
-static const OffHeapType file_job_type = {.name = "file operation",
-                                          .destroy = file_job_destroy};
+static const OffHeapType file_job_type = {.name = "file operation", .destroy = file_job_destroy};
 
 FileJob *file_job_new(const Env *env, FileOp op)
 {

@@ -6,7 +6,8 @@
 #include "code_life.h"
 #include "vm_int.h"
 
-Cell *cell_find(Vm *vm, uint32_t symbol, bool create) {
+Cell *cell_find(Vm *vm, uint32_t symbol, bool create)
+{
     SymbolUse *use = symbol_use(vm, symbol);
     /* acquire: pairs with the release below, publishes the cell */
     Cell *cell = use ? atom_load_acq(&use->cell) : NULL;
@@ -25,7 +26,8 @@ Cell *cell_find(Vm *vm, uint32_t symbol, bool create) {
     return cell;
 }
 
-Value cell_read(VmLocal *l, Process *p, Cell *cell) {
+Value cell_read(VmLocal *l, Process *p, Cell *cell)
+{
     for (;;) {
         /* acquire: pairs with the release in cell_set, publishes the frozen graph */
         Value v = atom_load_acq(&cell->value);
@@ -89,7 +91,8 @@ Status cell_replace(VmLocal *l, Heap *heap, Cell *cell, Value expected, Value v,
     return publish(l, heap, cell, &expected, v, culprit);
 }
 
-void cell_each(Vm *vm, void (*fn)(void *ctx, Cell *cell), void *ctx) {
+void cell_each(Vm *vm, void (*fn)(void *ctx, Cell *cell), void *ctx)
+{
     lock_acquire(&vm->code_lock);
     for (uint32_t i = 0; i < SYMBOL_CHUNKS; i++) {
         SymbolUse *chunk = vm->cells->chunks[i];
@@ -103,7 +106,8 @@ void cell_each(Vm *vm, void (*fn)(void *ctx, Cell *cell), void *ctx) {
 }
 
 /* Releases what cells hold; nothing runs any more. */
-void vm_free_cells(Vm *vm, HeapCtx *cx) {
+void vm_free_cells(Vm *vm, HeapCtx *cx)
+{
     for (uint32_t i = 0; i < SYMBOL_CHUNKS; i++) {
         SymbolUse *chunk = vm->cells->chunks[i];
         for (uint32_t k = 0; chunk && k < SYMBOL_CHUNK; k++) {

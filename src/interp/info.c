@@ -153,8 +153,7 @@ void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
     fill_counts(p, form);
     form[INFO_HEAP_BYTES] = value_int((int64_t)heap_bytes(&p->heap));
     fill_mail(p, form);
-    form[INFO_REDUCTIONS] =
-        value_int((int64_t)(process_reductions(p) & (uint64_t)VALUE_INT_MAX));
+    form[INFO_REDUCTIONS] = value_int((int64_t)(process_reductions(p) & (uint64_t)VALUE_INT_MAX));
     form[INFO_PRIORITY] = value_int(p->priority);
     form[INFO_TRAPS] = value_bool((p->modes & PROCESS_MODE_TRAPS) != 0);
     form[INFO_PARENT] = p->parent;

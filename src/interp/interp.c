@@ -365,8 +365,7 @@ static __attribute__((noinline)) Code *send_miss(VmLocal *l, InlineCache *ic, ui
         }                                                                                          \
     } while (0)
 #define CALLS_ARE_TRACED() UNLIKELY(dispatch == l->trace_dispatch)
-#define TELL_CALL()                                                                                \
-    (CALLS_ARE_TRACED() ? interp_trace_code(l, p, m, nb[0], nb + 1, argc) : (void)0)
+#define TELL_CALL() (CALLS_ARE_TRACED() ? interp_trace_code(l, p, m, nb[0], nb + 1, argc) : (void)0)
 
 /* Does the loop begin behind a collection that was made elsewhere? Asked once. */
 static bool back_from_away(Process *p)

@@ -11,23 +11,23 @@
 
 /* ---- sizes of literals -------------------------------------------------------------------- */
 
-static size_t string_words(size_t bytes) {
+static size_t string_words(size_t bytes)
+{
     return bytes <= STR_INLINE_MAX ? 2 + (bytes + 7) / 8 + 1 : STR_HANDLE_WORDS + 2;
 }
 
-static size_t big_words(const Literal *lit) {
+static size_t big_words(const Literal *lit)
+{
     /* digits * log2(radix) bits, generously 6 per digit (radix <= 36) */
     return (lit->text.len * 6) / 64 + 4;
 }
 
-static size_t literal_words(const Literal *lit) {
+static size_t literal_words(const Literal *lit)
+{
     switch (lit->kind) {
-    case LIT_STRING:
-        return string_words(lit->text.len);
-    case LIT_BIG_INT:
-        return big_words(lit);
-    case LIT_BLOCK:
-        return 3;
+    case LIT_STRING: return string_words(lit->text.len);
+    case LIT_BIG_INT: return big_words(lit);
+    case LIT_BLOCK: return 3;
     case LIT_ARRAY: {
         size_t total = 1 + obj_alloc_words(lit->count);
         for (size_t i = 0; i < lit->count; i++) {
@@ -35,8 +35,7 @@ static size_t literal_words(const Literal *lit) {
         }
         return total;
     }
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
@@ -53,7 +52,8 @@ typedef struct Linker {
     bool failed;          /* no memory */
 } Linker;
 
-static Status build_big(Linker *k, const Literal *lit, Value *out) {
+static Status build_big(Linker *k, const Literal *lit, Value *out)
+{
     Bytes text = lit->text;
     bool negative = text.len && text.data[0] == '-';
     size_t skip = negative ? 1 : 0, n = text.len - skip;
@@ -86,27 +86,18 @@ static Status build_big(Linker *k, const Literal *lit, Value *out) {
     return status;
 }
 
-static Status build_literal(Linker *k, const Literal *lit, Value *out) {
+static Status build_literal(Linker *k, const Literal *lit, Value *out)
+{
     uint32_t symbol;
     switch (lit->kind) {
-    case LIT_NIL:
-        *out = VALUE_NIL;
-        return STATUS_OK;
-    case LIT_TRUE:
-        *out = VALUE_TRUE;
-        return STATUS_OK;
-    case LIT_FALSE:
-        *out = VALUE_FALSE;
-        return STATUS_OK;
+    case LIT_NIL: *out = VALUE_NIL; return STATUS_OK;
+    case LIT_TRUE: *out = VALUE_TRUE; return STATUS_OK;
+    case LIT_FALSE: *out = VALUE_FALSE; return STATUS_OK;
     case LIT_INT:
         *out = value_int(lit->integer);
         return value_int_fits(lit->integer) ? STATUS_OK : STATUS_BAD_CODE;
-    case LIT_FLOAT:
-        *out = value_float(lit->number);
-        return STATUS_OK;
-    case LIT_CHAR:
-        *out = value_char((uint32_t)lit->integer);
-        return STATUS_OK;
+    case LIT_FLOAT: *out = value_float(lit->number); return STATUS_OK;
+    case LIT_CHAR: *out = value_char((uint32_t)lit->integer); return STATUS_OK;
     case LIT_SYMBOL:
         STATUS_FORWARD(vm_intern(k->vm, lit->text, &symbol));
         *out = value_symbol(symbol);
@@ -119,8 +110,7 @@ static Status build_literal(Linker *k, const Literal *lit, Value *out) {
     case LIT_STRING:
         return str_new_frozen(k->region, k->cx, CLASS_STRING, (const uint8_t *)lit->text.data,
                               lit->text.len, out);
-    case LIT_BIG_INT:
-        return build_big(k, lit, out);
+    case LIT_BIG_INT: return build_big(k, lit, out);
     case LIT_BLOCK: {
         Object *o;
         STATUS_FORWARD(frozen_new(k->region, CLASS_BLOCK, OBJ_CLOSURE, 0, 1, &o));
@@ -146,7 +136,8 @@ static Status build_literal(Linker *k, const Literal *lit, Value *out) {
 }
 
 /* Words of the literals of a unit and of all blocks in it. Depth is bounded by the parser. */
-static size_t unit_words(const CodeUnit *unit) {
+static size_t unit_words(const CodeUnit *unit)
+{
     size_t words = 0;
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         words += literal_words(&unit->literals[i]);
@@ -157,7 +148,8 @@ static size_t unit_words(const CodeUnit *unit) {
     return words;
 }
 
-static Status link_region(Linker *k, const CodeUnit *unit) {
+static Status link_region(Linker *k, const CodeUnit *unit)
+{
     size_t words = unit_words(unit);
     if (unit->kind == CODE_DOIT || k->version) {
         words += 3; /* the handle */
@@ -165,7 +157,8 @@ static Status link_region(Linker *k, const CodeUnit *unit) {
     return words ? region_new(k->cx, words, !k->version, &k->region) : STATUS_OK;
 }
 
-static Status link_literals(Linker *k, Code *code, const CodeUnit *unit) {
+static Status link_literals(Linker *k, Code *code, const CodeUnit *unit)
+{
     k->code = code;
     for (uint32_t i = 0; i < unit->nliterals; i++) {
         STATUS_FORWARD(build_literal(k, &unit->literals[i], &code->literals[i]));
@@ -179,7 +172,8 @@ static Status link_literals(Linker *k, Code *code, const CodeUnit *unit) {
     return STATUS_OK;
 }
 
-static Status link_globals(Vm *vm, Code *code, const CodeUnit *unit) {
+static Status link_globals(Vm *vm, Code *code, const CodeUnit *unit)
+{
     for (uint32_t i = 0; i < unit->nglobals; i++) {
         const GlobalRef *g = &unit->globals[i];
         if (g->kind == GLOBAL_CLASS_VAR) {
@@ -197,7 +191,8 @@ static Status link_globals(Vm *vm, Code *code, const CodeUnit *unit) {
     return STATUS_OK;
 }
 
-static Status link_caches(Vm *vm, Code *code, const CodeUnit *unit) {
+static Status link_caches(Vm *vm, Code *code, const CodeUnit *unit)
+{
     uint32_t stack_buffer[256];
     uint32_t *selectors = stack_buffer;
     if (unit->nics > 256) {
@@ -219,18 +214,21 @@ static Status link_caches(Vm *vm, Code *code, const CodeUnit *unit) {
     return status;
 }
 
-static void *link_alloc(Linker *k, size_t bytes) {
+static void *link_alloc(Linker *k, size_t bytes)
+{
     void *p = version_alloc(k->vm, k->version, bytes);
     k->failed |= !p;
     return p;
 }
 
-static void *copy_memory(Linker *k, const void *from, size_t bytes) {
+static void *copy_memory(Linker *k, const void *from, size_t bytes)
+{
     void *to = bytes ? link_alloc(k, bytes) : NULL;
     return to ? memcpy(to, from, bytes) : NULL;
 }
 
-static Bytes copy_bytes(Linker *k, Bytes b) {
+static Bytes copy_bytes(Linker *k, Bytes b)
+{
     char *copy = link_alloc(k, b.len + 1); /* zeroed */
     if (copy && b.len) {
         memcpy(copy, b.data, b.len);
@@ -238,7 +236,8 @@ static Bytes copy_bytes(Linker *k, Bytes b) {
     return (Bytes){copy, copy ? b.len : 0};
 }
 
-static Bytes *copy_names(Linker *k, const Bytes *names, uint32_t n) {
+static Bytes *copy_names(Linker *k, const Bytes *names, uint32_t n)
+{
     Bytes *copy = n && names ? link_alloc(k, n * sizeof *copy) : NULL;
     for (uint32_t i = 0; copy && i < n; i++) {
         copy[i] = names[i].len ? copy_bytes(k, names[i]) : (Bytes){"", 0};
@@ -246,7 +245,8 @@ static Bytes *copy_names(Linker *k, const Bytes *names, uint32_t n) {
     return copy;
 }
 
-static Status bind_primitive(Vm *vm, Code *code, const LinkInfo *info, const CodeUnit *unit) {
+static Status bind_primitive(Vm *vm, Code *code, const LinkInfo *info, const CodeUnit *unit)
+{
     const Class *c = vm_class(vm, info->owner & ~1u);
     const PrimEntry *e = prim_find(vm_symbol_text(vm, c->name), info->owner & 1, unit->selector);
     if (!e) {
@@ -263,7 +263,8 @@ static Status bind_primitive(Vm *vm, Code *code, const LinkInfo *info, const Cod
     return STATUS_OK;
 }
 
-static CodeMark mark_of(Vm *vm, const Code *code) {
+static CodeMark mark_of(Vm *vm, const Code *code)
+{
     static const struct {
         const char *cls, *selector;
         CodeMark mark;
@@ -288,7 +289,8 @@ static CodeMark mark_of(Vm *vm, const Code *code) {
 }
 
 /* The parts that are copied. k->failed tells whether there was memory. */
-static void copy_unit(Linker *k, Code *code, const CodeUnit *unit) {
+static void copy_unit(Linker *k, Code *code, const CodeUnit *unit)
+{
     code->instr = copy_memory(k, unit->instr, unit->ninstr * sizeof(Instr));
     code->captures = copy_memory(k, unit->captures, unit->ncaps);
     code->lines = copy_memory(k, unit->lines, unit->nlines * sizeof(LineEntry));
@@ -306,34 +308,35 @@ static void copy_unit(Linker *k, Code *code, const CodeUnit *unit) {
     }
 }
 
-static Status link_unit(Linker *k, const CodeUnit *unit, Code *method, Code **out) {
+static Status link_unit(Linker *k, const CodeUnit *unit, Code *method, Code **out)
+{
     Vm *vm = k->vm;
     const LinkInfo *info = k->info;
     Code *code = link_alloc(k, sizeof *code);
     if (!code) {
         return STATUS_NO_MEMORY;
     }
-    *code = (Code){.nargs = unit->nargs,
-                   .nregs = unit->nregs,
-                   .ncaps = unit->ncaps,
-                   .home_reg = unit->home_reg,
-                   .kind = (uint8_t)unit->kind,
-                   .flags = (uint8_t)((unit->has_nlr ? CODE_F_NLR : 0) |
-                                      (unit->uses_self ? CODE_F_USES_SELF : 0) |
-                                      (vm->boot_done ? 0 : CODE_F_LIBRARY) |
-                                      (k->version ? CODE_F_COUNTED : 0)),
-                   .getter_slot = unit->getter_slot,
-                   .owner = info->owner,
-                   .ninstr = unit->ninstr,
-                   .nics = unit->nics,
-                   .nliterals = unit->nliterals,
-                   .nglobals = unit->nglobals,
-                   .nblocks = unit->nblocks,
-                   .nlines = unit->nlines,
-                   .file = info->file.len ? info->file.data : "",
-                   .line = info->line,
-                   .method = method ? method : code,
-                   .version = k->version};
+    *code = (Code){
+        .nargs = unit->nargs,
+        .nregs = unit->nregs,
+        .ncaps = unit->ncaps,
+        .home_reg = unit->home_reg,
+        .kind = (uint8_t)unit->kind,
+        .flags =
+            (uint8_t)((unit->has_nlr ? CODE_F_NLR : 0) | (unit->uses_self ? CODE_F_USES_SELF : 0) |
+                      (vm->boot_done ? 0 : CODE_F_LIBRARY) | (k->version ? CODE_F_COUNTED : 0)),
+        .getter_slot = unit->getter_slot,
+        .owner = info->owner,
+        .ninstr = unit->ninstr,
+        .nics = unit->nics,
+        .nliterals = unit->nliterals,
+        .nglobals = unit->nglobals,
+        .nblocks = unit->nblocks,
+        .nlines = unit->nlines,
+        .file = info->file.len ? info->file.data : "",
+        .line = info->line,
+        .method = method ? method : code,
+        .version = k->version};
     if (method) {
         code->peer = method->peer;
         method->peer = code;
@@ -367,7 +370,8 @@ static Status link_unit(Linker *k, const CodeUnit *unit, Code *method, Code **ou
 }
 
 /* Doits, and methods that replace one of their class (code_life.h). */
-static bool link_counted(Vm *vm, const CodeUnit *unit, const LinkInfo *info) {
+static bool link_counted(Vm *vm, const CodeUnit *unit, const LinkInfo *info)
+{
     if (!vm->boot_done || unit->is_primitive) {
         return false;
     }
@@ -382,7 +386,8 @@ static bool link_counted(Vm *vm, const CodeUnit *unit, const LinkInfo *info) {
 }
 
 /* Whatever a version that could not be finished has taken. */
-static void link_undo(Linker *k) {
+static void link_undo(Linker *k)
+{
     for (Code *c = k->codes; c; c = c->peer) {
         code_free_caches(k->vm, c);
     }
@@ -396,7 +401,8 @@ static void link_undo(Linker *k) {
     }
 }
 
-Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info, Code **out) {
+Status code_link(Vm *vm, HeapCtx *cx, const CodeUnit *unit, const LinkInfo *info, Code **out)
+{
     LinkInfo kept = *info;
     Linker k = {.vm = vm, .cx = cx, .info = &kept};
     *out = NULL;

@@ -57,8 +57,8 @@ void loader_free(Loader *loader);
  * in *selector, 0 when nothing was installed. On STATUS_SYNTAX `report` (a Buf of the caller)
  * holds the text. */
 struct Buf;
-MUST_CHECK Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source,
-                                        uint32_t *selector, struct Buf *report);
+MUST_CHECK Status loader_compile_method(VmLocal *l, uint32_t cls, Bytes source, uint32_t *selector,
+                                        struct Buf *report);
 /* The same without linking: returns a new unit. cls may be CLASS_NONE. */
 MUST_CHECK Status loader_compile_unit(Vm *vm, uint32_t cls, Bytes source, CodeUnit **out,
                                       bool *class_side, struct Buf *report);

@@ -12,7 +12,8 @@
 
 #include "interp_int.h"
 
-Code *dict_find(const MethodDict *dict, uint32_t selector) {
+Code *dict_find(const MethodDict *dict, uint32_t selector)
+{
     if (!dict) {
         return NULL;
     }
@@ -30,7 +31,8 @@ Code *dict_find(const MethodDict *dict, uint32_t selector) {
     }
 }
 
-Code *vm_lookup(const Vm *vm, uint32_t cls, uint32_t selector) {
+Code *vm_lookup(const Vm *vm, uint32_t cls, uint32_t selector)
+{
     while (cls != CLASS_NONE) {
         const Class *c = vm_class(vm, cls);
         /* acquire: pairs with the release in methods_install, publishes the dictionary */
@@ -44,7 +46,8 @@ Code *vm_lookup(const Vm *vm, uint32_t cls, uint32_t selector) {
     return NULL;
 }
 
-Code *vm_lookup_cached(VmLocal *l, uint32_t cls, uint32_t selector) {
+Code *vm_lookup_cached(VmLocal *l, uint32_t cls, uint32_t selector)
+{
     CacheEntry *e = &l->cache[(cls * 31 + selector * 7) & (GLOBAL_CACHE_SIZE - 1)];
     if (e->cls == cls && e->selector == selector) {
         return e->code;
@@ -58,7 +61,8 @@ Code *vm_lookup_cached(VmLocal *l, uint32_t cls, uint32_t selector) {
     return code;
 }
 
-void vm_local_check_version(VmLocal *l) {
+void vm_local_check_version(VmLocal *l)
+{
     /* acquire: pairs with the release in methods_install: what is looked up from now on is new */
     uint32_t version = atom_load_acq(&l->vm->code_version);
     if (version != l->code_version) {
@@ -71,7 +75,8 @@ void vm_local_check_version(VmLocal *l) {
     }
 }
 
-static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Code *target) {
+static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Code *target)
+{
 #ifdef MAGGIE_MUTANT_LOOKUP_NO_CLAIM
     if (atom_load_rlx(cls_word) == IC_FREE) { /* relaxed, all here: wrong on purpose */
         atom_store_rlx(target_word, target);
@@ -96,7 +101,8 @@ static bool fill_entry(uint32_t *cls_word, Code **target_word, uint32_t cls, Cod
     return true;
 }
 
-void ic_fill(InlineCache *ic, uint32_t cls, Code *target) {
+void ic_fill(InlineCache *ic, uint32_t cls, Code *target)
+{
     if (!fill_entry(&ic->cls0, &ic->target0, cls, target)) {
         (void)fill_entry(&ic->cls1, &ic->target1, cls, target);
     }

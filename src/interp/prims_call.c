@@ -178,9 +178,8 @@ static PrimStatus reply(PrimCall *c, size_t slots, size_t process, size_t refere
     if (!value_is_pid(words[process]) || !value_is_reference(words[reference]))
         return prim_error(c, "the receiver is not a request");
     prim_copy_begin(c);
-    Status status =
-        call_answer(prim_actor(c), c->process, words[process], words[reference],
-                    rejects ? CALL_REJECTED : CALL_ANSWERED, c->args[1], &culprit);
+    Status status = call_answer(prim_actor(c), c->process, words[process], words[reference],
+                                rejects ? CALL_REJECTED : CALL_ANSWERED, c->args[1], &culprit);
     prim_copy_end(c);
     prim_charge_copy(c);
     return status == STATUS_OK ? prim_ok(c, c->args[1]) : prim_copy_failed(c, status);

@@ -145,13 +145,13 @@ static PrimStatus become(PrimCall *c, bool one_way)
         return prim_self(c);
     }
     Process *p = c->process;
-    Collection collection = {.request = {.kind = HEAP_GC_MAJOR,
-                                         .stack_used_words = p->window + p->live,
-                                         .stack_need_words = p->code->nregs + HEAP_STACK_RED_ZONE +
-                                                             PRIM_EXTRA_ARGS},
-                             .a = a,
-                             .b = b,
-                             .one_way = one_way};
+    Collection collection = {
+        .request = {.kind = HEAP_GC_MAJOR,
+                    .stack_used_words = p->window + p->live,
+                    .stack_need_words = p->code->nregs + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS},
+        .a = a,
+        .b = b,
+        .one_way = one_way};
     if (heap_collect_is_long(c->heap, c->cx, &collection.request)) {
         prim_local(c)->collection = collection;
         c->resume->a = 1;

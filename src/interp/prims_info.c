@@ -157,10 +157,20 @@ PrimStatus prim_system_scheduler_figures(PrimCall *c)
         return prim_type_error(c, 1, "number of a scheduler");
     SchedStats s;
     sched_stats(group, (uint32_t)id, &s);
-    const uint64_t figures[] = {s.slices,    s.switches, s.handovers, s.steals,
-                                s.stolen,    s.wakes,    s.sleeps,    s.spins,
-                                s.overflows, s.timers,   s.stand_ins, s.busy_ns,
-                                s.idle_ns,   sched_queue_length(group, (uint32_t)id),
+    const uint64_t figures[] = {s.slices,
+                                s.switches,
+                                s.handovers,
+                                s.steals,
+                                s.stolen,
+                                s.wakes,
+                                s.sleeps,
+                                s.spins,
+                                s.overflows,
+                                s.timers,
+                                s.stand_ins,
+                                s.busy_ns,
+                                s.idle_ns,
+                                sched_queue_length(group, (uint32_t)id),
                                 sched_timer_count(group, (uint32_t)id)};
     size_t n = sizeof figures / sizeof *figures;
     PrimStatus st;

@@ -237,8 +237,7 @@ PrimStatus num_mul(PrimCall *c)
     double x, y;
     if (c->dirty_done)
         return num_finish(c);
-    if (value_both_int(a, b) &&
-        !__builtin_mul_overflow(value_as_int(a), value_as_int(b), &product))
+    if (value_both_int(a, b) && !__builtin_mul_overflow(value_as_int(a), value_as_int(b), &product))
         return prim_answer_int64(c, product);
     if (both_integers(c))
         return run_binary(c, BIG_MUL);
@@ -321,10 +320,7 @@ PrimStatus prim_integer_floor_mod(PrimCall *c)
 
 static int order_of_ints(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
 
-static int order_of_doubles(double a, double b)
-{
-    return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2;
-}
+static int order_of_doubles(double a, double b) { return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2; }
 
 static int order_to_double(Value integer, double d)
 {

@@ -333,8 +333,8 @@ PrimStatus prim_process_ask(PrimCall *c)
             prim_charge(c, SCHED_REDUCTIONS);
     }
     prim_copy_begin(c);
-    Status status = process_send_request(prim_actor(c), c->process, c->args[0], request, reserved,
-                                         &culprit);
+    Status status =
+        process_send_request(prim_actor(c), c->process, c->args[0], request, reserved, &culprit);
     prim_copy_end(c);
     prim_charge_copy(c);
     return status == STATUS_OK ? prim_self(c) : prim_copy_failed(c, status);

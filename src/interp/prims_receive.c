@@ -115,9 +115,9 @@ typedef struct Search {
     const Value *keys;   /* alternatives */
     const Value *guards; /* blocks or nil; NULL: none has a guard */
     size_t n;
-    size_t first;        /* alternatives of the first message that have been tried */
-    size_t chosen;       /* the alternative that fits */
-    bool guarded;        /* its guard must be asked: the message is still in the queue */
+    size_t first;  /* alternatives of the first message that have been tried */
+    size_t chosen; /* the alternative that fits */
+    bool guarded;  /* its guard must be asked: the message is still in the queue */
 } Search;
 
 /* Puts the chosen message into the heap. */

@@ -72,8 +72,7 @@ PrimStatus text_answer_slice(PrimCall *c, Value v, const StrView *s, size_t from
 
 bool text_new(PrimCall *c, size_t bytes, size_t chars, uint8_t **data, Value *out, PrimStatus *st)
 {
-    Status status =
-        str_new(c->heap, c->cx, c->stack_end, CLASS_STRING, bytes, chars, data, out);
+    Status status = str_new(c->heap, c->cx, c->stack_end, CLASS_STRING, bytes, chars, data, out);
     if (status == STATUS_OK)
         return true;
     *st = prim_status(c, status, words_for(bytes));
@@ -232,8 +231,8 @@ PrimStatus prim_string_concat(PrimCall *c)
     if (a.bytes == 0 && value_is_string(c->args[1]))
         return prim_ok(c, c->args[1]);
     Value out;
-    Status status = str_concat(c->heap, c->cx, c->stack_end, a,
-                               is_string ? c->args[0] : VALUE_NIL, b, &out);
+    Status status =
+        str_concat(c->heap, c->cx, c->stack_end, a, is_string ? c->args[0] : VALUE_NIL, b, &out);
     if (status != STATUS_OK)
         return prim_status(c, status, words_for(a.bytes + b.bytes));
     text_charge(c, b.bytes + (out == VALUE_NIL || str_view(out).data == a.data ? 0 : a.bytes));

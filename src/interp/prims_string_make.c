@@ -265,8 +265,8 @@ PrimStatus prim_string_as_hex(PrimCall *c)
     if (!text_new(c, 2 * s.bytes, 2 * s.bytes, &data, &out, &st))
         return st;
     for (size_t i = 0; i < s.bytes; i++) {
-        data[2 * i] = (uint8_t)"0123456789abcdef"[s.data[i] >> 4];
-        data[2 * i + 1] = (uint8_t)"0123456789abcdef"[s.data[i] & 15];
+        data[2 * i] = (uint8_t) "0123456789abcdef"[s.data[i] >> 4];
+        data[2 * i + 1] = (uint8_t) "0123456789abcdef"[s.data[i] & 15];
     }
     text_charge(c, 4 * s.bytes);
     return prim_ok(c, out);

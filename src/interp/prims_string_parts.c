@@ -266,12 +266,9 @@ PrimStatus prim_string_trim(PrimCall *c)
 static bool is_of_kind(uint8_t byte, int64_t kind)
 {
     switch (kind) {
-    case 1:
-        return char_is_ascii_digit(byte);
-    case 2:
-        return char_is_ascii_letter(byte);
-    default:
-        return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+    case 1: return char_is_ascii_digit(byte);
+    case 2: return char_is_ascii_letter(byte);
+    default: return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
     }
 }
 

@@ -96,8 +96,8 @@ PrimStatus prim_trace_process(PrimCall *c)
         return prim_type_error(c, 2, "0, 1 or 2");
     int64_t how = value_as_int(c->args[2]);
     prim_charge(c, 4);
-    return answer_status(c, trace_process(prim_actor(c), c->process, c->args[0], c->args[1],
-                                          how != 0, how == 2));
+    return answer_status(
+        c, trace_process(prim_actor(c), c->process, c->args[0], c->args[1], how != 0, how == 2));
 }
 
 /* False: the session has ended. */

@@ -224,10 +224,10 @@ PrimStatus prim_process_collect(PrimCall *c)
     Process *p = c->process;
     if (c->resume->a)
         return prim_self(c); /* it has been made elsewhere */
-    Collection collection = {.request = {.kind = HEAP_GC_MAJOR,
-                                         .stack_used_words = p->window + p->live,
-                                         .stack_need_words = p->code->nregs + HEAP_STACK_RED_ZONE +
-                                                             PRIM_EXTRA_ARGS}};
+    Collection collection = {
+        .request = {.kind = HEAP_GC_MAJOR,
+                    .stack_used_words = p->window + p->live,
+                    .stack_need_words = p->code->nregs + HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS}};
     if (heap_collect_is_long(c->heap, c->cx, &collection.request)) {
         local_of(c)->collection = collection;
         c->resume->a = 1;

@@ -28,8 +28,7 @@ typedef __m128d Number; /* a double in the low half; the high half means nothing
 static inline Number float_decode(Value v)
 {
     __m128i bits = _mm_cvtsi64_si128((int64_t)v);
-    return _mm_castsi128_pd(
-        _mm_sub_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET)));
+    return _mm_castsi128_pd(_mm_sub_epi64(bits, _mm_set_epi64x(0, (int64_t)VALUE_FLOAT_OFFSET)));
 }
 static inline Value float_encode(Number x)
 {

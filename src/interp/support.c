@@ -104,8 +104,8 @@ bool interp_collect_is_long(VmLocal *l, Process *p, size_t need_words, size_t li
                             size_t stack_words)
 {
     p->live = (uint32_t)live;
-    l->collection = (Collection){
-        .request = collect_request(p, HEAP_GC_AUTO, need_words, live, stack_words)};
+    l->collection =
+        (Collection){.request = collect_request(p, HEAP_GC_AUTO, need_words, live, stack_words)};
 #ifdef MAGGIE_MUTANT_AWAY_NEVER
     return false;
 #endif

@@ -53,10 +53,10 @@ static const char *walk(KeyWalk *w, Value v, unsigned depth)
         return "a key is a number, String, Symbol, Character, Process, or an Array of those";
     if (value_is_float(v) && value_as_float(v) != value_as_float(v))
         return "a key must equal itself";
-    size_t size = rank == RANK_STRING                    ? str_view(v).bytes
-                  : rank == RANK_ARRAY                   ? obj_words(obj_of(v)) * sizeof(Value)
+    size_t size = rank == RANK_STRING                      ? str_view(v).bytes
+                  : rank == RANK_ARRAY                     ? obj_words(obj_of(v)) * sizeof(Value)
                   : rank == RANK_NUMBER && value_is_ptr(v) ? obj_words(obj_of(v)) * sizeof(Value)
-                                                         : sizeof(Value);
+                                                           : sizeof(Value);
     if (size > w->room || depth > TABLEKEY_DEPTH)
         return too_big;
     w->room -= size;

@@ -27,10 +27,7 @@ bool value_hash_answer(Value v, uint64_t *hash);
 
 /* Folds the answer of `hash` to 32 bits; small non-negative integers stay as they are. The bits are
  * not spread: a table masks them after hash_mix64 or the like. */
-static inline uint32_t value_fold_hash(uint64_t hash)
-{
-    return (uint32_t)(hash ^ hash >> 32);
-}
+static inline uint32_t value_fold_hash(uint64_t hash) { return (uint32_t)(hash ^ hash >> 32); }
 
 /* value_fold_hash of value_hash_answer. */
 bool value_hash_builtin(const struct Vm *vm, Value v, uint32_t *hash);

@@ -20,7 +20,8 @@ static const char *const symbol_texts[] = {
 #undef VM_SYMBOL_TEXT
 };
 
-static Status make_symbols(Vm *vm) {
+static Status make_symbols(Vm *vm)
+{
     for (uint32_t i = 0; i < SYM_COUNT_ - 1; i++) {
         uint32_t id;
         STATUS_FORWARD(symtab_intern(vm->symtab, symbol_texts[i], strlen(symbol_texts[i]), &id));
@@ -41,7 +42,8 @@ Status vm_intern_file(Vm *vm, Bytes file, Bytes *out)
 
 /* ---- schedulers' hooks -------------------------------------------------------------------- */
 
-static Status local_init(Vm *vm, VmLocal *l, Sched *sched) {
+static Status local_init(Vm *vm, VmLocal *l, Sched *sched)
+{
     memset(l, 0, sizeof *l);
     l->vm = vm;
     l->code_version = UINT32_MAX;
@@ -60,14 +62,16 @@ static Status local_init(Vm *vm, VmLocal *l, Sched *sched) {
     return STATUS_OK;
 }
 
-static void local_fini(VmLocal *l) {
+static void local_fini(VmLocal *l)
+{
     actor_ctx_close(&l->actor);
     epoch_unregister(l->actor.epoch);
     (void)epoch_settle_returned(l->vm->epochs); /* perhaps all schedulers sleep */
     pool_local_close(&l->pool);
 }
 
-Status vm_local_open(Vm *vm, VmLocal **out) {
+Status vm_local_open(Vm *vm, VmLocal **out)
+{
     VmLocal *l = env_alloc(vm->env, sizeof *l);
     if (!l) {
         return STATUS_NO_MEMORY;
@@ -81,13 +85,15 @@ Status vm_local_open(Vm *vm, VmLocal **out) {
     return STATUS_OK;
 }
 
-void vm_local_close(VmLocal *l) {
+void vm_local_close(VmLocal *l)
+{
     Vm *vm = l->vm;
     local_fini(l);
     env_free(vm->env, l, sizeof *l);
 }
 
-static Status on_thread_start(void *ctx, Sched *sched) {
+static Status on_thread_start(void *ctx, Sched *sched)
+{
     Vm *vm = ctx;
     VmLocal *l;
     STATUS_FORWARD(vm_local_open(vm, &l));
@@ -97,7 +103,8 @@ static Status on_thread_start(void *ctx, Sched *sched) {
     return STATUS_OK;
 }
 
-static void on_thread_stop(void *ctx, Sched *sched) {
+static void on_thread_stop(void *ctx, Sched *sched)
+{
     Vm *vm = ctx;
     VmLocal *l = sched->user;
     /* merged under the lock of nobody: each scheduler has its own slot, read after the join */
@@ -113,12 +120,14 @@ static void on_thread_stop(void *ctx, Sched *sched) {
 /* Frozen regions of so many bytes are worth looking at the epoch for. */
 #define EPOCH_POLL_BYTES ((size_t)256 << 10)
 
-static void on_slice_begin(void *ctx, Sched *sched) {
+static void on_slice_begin(void *ctx, Sched *sched)
+{
     (void)ctx;
     epoch_begin(((VmLocal *)sched->user)->actor.epoch);
 }
 
-static void on_slice_end(void *ctx, Sched *sched) {
+static void on_slice_end(void *ctx, Sched *sched)
+{
     (void)ctx;
     VmLocal *l = sched->user;
     epoch_end(l->actor.epoch);
@@ -138,7 +147,8 @@ static void on_slice_end(void *ctx, Sched *sched) {
 
 /* Who has nothing to do frees what waits for the epoch, and goes on waking those who are asked to
  * let go: otherwise a node that falls silent would keep it until the next work comes. */
-static uint64_t on_idle(void *ctx, Sched *sched) {
+static uint64_t on_idle(void *ctx, Sched *sched)
+{
     Vm *vm = ctx;
     VmLocal *l = sched->user;
 #ifdef MAGGIE_MUTANT_CODE_IDLE
@@ -157,7 +167,8 @@ static uint64_t on_idle(void *ctx, Sched *sched) {
     return l->nap_ns;
 }
 
-static void on_quiescent(void *ctx, Sched *sched) {
+static void on_quiescent(void *ctx, Sched *sched)
+{
     Vm *vm = ctx;
     (void)sched;
     if (vm->on_quiescent) {
@@ -165,7 +176,8 @@ static void on_quiescent(void *ctx, Sched *sched) {
     }
 }
 
-static void on_main_ended(void *ctx, Process *p) {
+static void on_main_ended(void *ctx, Process *p)
+{
     Vm *vm = ctx;
     if (vm->on_main_ended) {
         vm->on_main_ended(vm->embedder, p);
@@ -174,7 +186,8 @@ static void on_main_ended(void *ctx, Process *p) {
 
 static ActorCtx *actor_ctx_of(Sched *sched) { return &((VmLocal *)sched->user)->actor; }
 
-static void on_abandon_dirty(void *ctx, Process *p) {
+static void on_abandon_dirty(void *ctx, Process *p)
+{
     (void)ctx;
     interp_abandon_dirty(p);
 }
@@ -198,7 +211,8 @@ static uint32_t reserved_processes(uint32_t max)
     return part < 64 ? part : 64;
 }
 
-static Status create_parts(Vm *vm, const VmConfig *config) {
+static Status create_parts(Vm *vm, const VmConfig *config)
+{
     if (config->symbols_max > VM_SYMBOLS_MAX) {
         return STATUS_BAD_ARGUMENT;
     }
@@ -270,7 +284,8 @@ static Status create_parts(Vm *vm, const VmConfig *config) {
     return away_create(vm);
 }
 
-Status vm_create(const VmConfig *config, Vm **out) {
+Status vm_create(const VmConfig *config, Vm **out)
+{
     Env *env = config->sim ? &config->sim->env : config->env;
     Vm *vm = env_calloc(env, sizeof *vm);
     if (!vm) {
@@ -293,7 +308,8 @@ Status vm_create(const VmConfig *config, Vm **out) {
 
 /* Nothing runs any more, and no heap is left. Counted code dies of its last count, now or in
  * epoch_domain_destroy. */
-static void free_code(Vm *vm, HeapCtx *cx) {
+static void free_code(Vm *vm, HeapCtx *cx)
+{
     for (uint32_t i = 0; i < vm->nclasses; i++) {
         const MethodDict *dict = vm_class(vm, i)->methods;
         for (uint32_t k = 0; dict && k < dict->capacity; k++) {
@@ -314,7 +330,8 @@ static void free_code(Vm *vm, HeapCtx *cx) {
     }
 }
 
-static void free_memory(Vm *vm) {
+static void free_memory(Vm *vm)
+{
     for (MemChunk *c = vm->memory ? vm->memory->chunks : NULL; c;) {
         MemChunk *next = c->next;
         env_free(vm->env, c, c->bytes);
@@ -323,7 +340,8 @@ static void free_memory(Vm *vm) {
     env_free(vm->env, vm->memory, sizeof *vm->memory);
 }
 
-void vm_destroy(Vm *vm) {
+void vm_destroy(Vm *vm)
+{
     Env *env = vm->env;
     /* the group first: in a simulated VM this runs the thread_stop hooks */
     if (vm->group) {
@@ -376,7 +394,8 @@ void vm_join(Vm *vm) { sched_join(vm->group); }
 
 /* ---- from outside ------------------------------------------------------------------------- */
 
-void vm_unpark(Vm *vm, Value pid) {
+void vm_unpark(Vm *vm, Value pid)
+{
     lock_acquire(&vm->outside_lock);
     VmLocal *l = vm->outside;
     epoch_begin(l->actor.epoch);
@@ -389,7 +408,8 @@ void vm_unpark(Vm *vm, Value pid) {
 }
 
 Status vm_spawn_code(VmLocal *l, Code *code, Value receiver, unsigned argc, const Value *args,
-                     Value *pid) {
+                     Value *pid)
+{
     Process *p;
     STATUS_FORWARD(process_new(&l->actor, VALUE_NIL, &p));
     size_t words = code->nregs + 2 * HEAP_STACK_RED_ZONE + PRIM_EXTRA_ARGS;

@@ -177,34 +177,28 @@ typedef struct Domain {
 
 /* ---- well-known symbols -------------------------------------------------------------------- */
 
-#define VM_SYMBOLS(X)                                                                              \
-    X(DO_IT, "doIt")                                                                               \
-    X(VALUE, "value")                                                                              \
-    X(DNU, "doesNotUnderstand:") X(MUST_BE_BOOLEAN, "_mustBeBoolean") X(CANNOT_RETURN,             \
-                                                                        "_cannotReturn:")          \
-        X(UNWIND_RETURN, "_unwindReturn:home:") X(RAISE, "_raise:with:with:selector:")             \
-            X(TERMINATE, "_terminate:") X(UNHANDLED, "_unhandled:") X(IMMUTABLE, "_immutable") X(  \
-                NORMAL, "normal") X(SHUTDOWN, "shutdown") X(KILLED, "killed") X(ERROR, "error")    \
-                X(NOPROC, "noproc") X(HEAP_LIMIT, "heapLimit") X(STACK_LIMIT, "stackLimit") X(     \
-                    NO_MEMORY, "noMemory") X(BAD_CODE, "badCode")                                  \
-                    X(STACK_OVERFLOW, "_stackOverflow") X(LINKED, "linked")                        \
-                    X(RESTRICTED, "_restrictedGlobal:write:") X(PLUS, "+") X(MINUS, "-") X(        \
-                        TIMES, "*") X(DIVIDE, "/") X(IDIVIDE, "//") X(MODULO, "\\\\") X(LESS, "<") \
-                        X(GREATER, ">") X(LESS_EQ, "<=") X(GREATER_EQ, ">=") X(EQUAL, "=")         \
-                            X(NOT_EQUAL, "~=") X(BIT_AND, "bitAnd:") X(BIT_OR, "bitOr:")           \
-                                X(BIT_XOR, "bitXor:") X(BIT_SHIFT, "bitShift:") X(AT, "at:")       \
-                                    X(AT_PUT, "at:put:") X(IS_NIL, "isNil") X(NOT_NIL, "notNil")   \
-                                        X(NOT, "not") X(SIZE, "size") X(VALUE1, "value:")          \
-                                            X(VALUE2, "value:value:")                              \
-                                                X(VALUE3, "value:value:value:")                    \
-                                                    X(VALUE4, "value:value:value:value:")          \
-                                                        X(NEW, "new") X(PERFORM, "perform:")       \
-                                                            X(INTERRUPT, "_interrupt")             \
-                                                            X(DOIT_FILE, "doit")                   \
-                                                                X(TIMEOUT, "timeout")             \
-                                                                X(RAISE_EXIT, "_raiseExit:") \
-    X(ASSIGN, "_assign:") X(CALL_ENDED, "_callEnded:") X(CALL_TIMED_OUT, "_callTimedOut:")         \
+/* Not formatted: each would be indented behind the one before. */
+/* clang-format off */
+#define VM_SYMBOLS(X) \
+    X(DO_IT, "doIt") X(VALUE, "value") X(DNU, "doesNotUnderstand:") \
+    X(MUST_BE_BOOLEAN, "_mustBeBoolean") X(CANNOT_RETURN, "_cannotReturn:") \
+    X(UNWIND_RETURN, "_unwindReturn:home:") X(RAISE, "_raise:with:with:selector:") \
+    X(TERMINATE, "_terminate:") X(UNHANDLED, "_unhandled:") X(IMMUTABLE, "_immutable") \
+    X(NORMAL, "normal") X(SHUTDOWN, "shutdown") X(KILLED, "killed") X(ERROR, "error") \
+    X(NOPROC, "noproc") X(HEAP_LIMIT, "heapLimit") X(STACK_LIMIT, "stackLimit") \
+    X(NO_MEMORY, "noMemory") X(BAD_CODE, "badCode") X(STACK_OVERFLOW, "_stackOverflow") \
+    X(LINKED, "linked") X(RESTRICTED, "_restrictedGlobal:write:") X(PLUS, "+") X(MINUS, "-") \
+    X(TIMES, "*") X(DIVIDE, "/") X(IDIVIDE, "//") X(MODULO, "\\\\") X(LESS, "<") \
+    X(GREATER, ">") X(LESS_EQ, "<=") X(GREATER_EQ, ">=") X(EQUAL, "=") X(NOT_EQUAL, "~=") \
+    X(BIT_AND, "bitAnd:") X(BIT_OR, "bitOr:") X(BIT_XOR, "bitXor:") X(BIT_SHIFT, "bitShift:") \
+    X(AT, "at:") X(AT_PUT, "at:put:") X(IS_NIL, "isNil") X(NOT_NIL, "notNil") X(NOT, "not") \
+    X(SIZE, "size") X(VALUE1, "value:") X(VALUE2, "value:value:") \
+    X(VALUE3, "value:value:value:") X(VALUE4, "value:value:value:value:") X(NEW, "new") \
+    X(PERFORM, "perform:") X(INTERRUPT, "_interrupt") X(DOIT_FILE, "doit") \
+    X(TIMEOUT, "timeout") X(RAISE_EXIT, "_raiseExit:") X(ASSIGN, "_assign:") \
+    X(CALL_ENDED, "_callEnded:") X(CALL_TIMED_OUT, "_callTimedOut:") \
     X(CALL_REJECTED, "_callRejected:")
+/* clang-format on */
 enum {
     SYM_NONE_ = 0,
 #define VM_SYMBOL_ENUM(id, text) SYM_##id,
@@ -246,8 +240,8 @@ typedef struct VmLocal {
     ActorCtx actor;
     PoolLocal pool;
     uint32_t code_version; /* cache below is valid for this version */
-    uint64_t nap_ns; /* the last one that on_idle asked for; 0: nothing waited */
-    int32_t unpaid; /* reductions no process was charged for yet: process_reductions */
+    uint64_t nap_ns;       /* the last one that on_idle asked for; 0: nothing waited */
+    int32_t unpaid;        /* reductions no process was charged for yet: process_reductions */
     PrimCall call;
     const void *trace_dispatch[OP_COUNT]; /* of the process whose calls are traced: calltrace.c */
     Collection collection; /* the one that the loop or a primitive has just asked for */
@@ -282,7 +276,7 @@ typedef struct Vm {
     struct CellTable *cells; /* globals by symbol */
     Code **codes;
     uint32_t ncodes, codes_cap;
-    uint32_t free_code, nfree_codes;         /* numbers of dead code, linked through `codes` */
+    uint32_t free_code, nfree_codes;        /* numbers of dead code, linked through `codes` */
     size_t counted_bytes, counted_versions; /* figures about counted code */
     uint32_t ask_cursor; /* which processes are still to be woken (code_life.h); UINT32_MAX: none */
     Code *all_code;

@@ -88,9 +88,9 @@ typedef struct MaggieOptions {
     size_t stack_max_bytes; /* of one process */
     uint64_t mailbox_limit; /* messages in a mailbox without a limit of its own; 0: none */
     MaggieMailPolicy mailbox_policy;
-    bool strict;            /* undefined names are errors */
-    bool no_warnings;       /* compile warnings are not reported */
-    bool full_traces;       /* stack traces show what ran the program, too */
+    bool strict;      /* undefined names are errors */
+    bool no_warnings; /* compile warnings are not reported */
+    bool full_traces; /* stack traces show what ran the program, too */
     bool simulate;
     uint64_t seed; /* simulate: equal seeds, equal runs */
     int argc;      /* what System args answers; copied */

@@ -32,8 +32,8 @@ struct Shell {
     pthread_mutex_t lock;   /* guards the next three */
     MaggieSession *session; /* written by the main thread alone, which reads it without the lock */
     bool evaluating;
-    bool ending;  /* told to end: shell_end */
-    int wake[2];  /* pipe: a byte for each Ctrl-C at the prompt */
+    bool ending; /* told to end: shell_end */
+    int wake[2]; /* pipe: a byte for each Ctrl-C at the prompt */
     bool terminal;
     char *text; /* statements being typed */
     size_t len, cap;

@@ -25,7 +25,7 @@
 /* The public head of a scheduler. Only its own thread touches it, except `id` and `group`, which
  * never change, and `user`, which never changes after the thread_start hook. */
 struct Sched {
-    int32_t reds; /* reductions left; the running task counts it down (it may go below 0) */
+    int32_t reds;      /* reductions left; the running task counts it down (it may go below 0) */
     int32_t forfeited; /* of those used in this run: taken away, no work was done for them */
     uint32_t id;       /* 0 .. count-1 */
     SchedGroup *group;

@@ -100,8 +100,7 @@ static void a_big_tree_is_cancelled_in_pieces(void **state)
     kit_run(&kit); /* the tasks */
     for (int round = 0; round < WAITERS; round++) {
         for (int i = 0; i < WAITERS; i++)
-            if (p[i]->ext && p[i]->ext->waiting &&
-                wait_served(p[i]->ext->waiting) != WAIT_NONE)
+            if (p[i]->ext && p[i]->ext->waiting && wait_served(p[i]->ext->waiting) != WAIT_NONE)
                 wait_end(kit.cx, p[i]->ext->waiting);
     }
     for (int i = 0; i < WAITERS; i++) {
@@ -256,8 +255,7 @@ static KitNext crowd_reaper(ActorCtx *cx, Process *p)
     if (p->resume.b < 4000) {
         uint64_t i = p->resume.b++;
         if (i % 100 == 99 && i / 100 < CROWD / 3) {
-            Status status =
-                process_send_exit(cx, NULL, crowd_pids[i / 100 * 3], VALUE_NIL, true);
+            Status status = process_send_exit(cx, NULL, crowd_pids[i / 100 * 3], VALUE_NIL, true);
             assert_true(status == STATUS_OK || status == STATUS_NO_PROCESS);
         }
         return KIT_YIELD;

@@ -189,8 +189,7 @@ static void model_check(Kit *kit, RowTable *t, const Model *m)
         if (!m->n[k])
             continue;
         which = below == MODEL_KEYS ? ROWS_LAST : ROWS_BELOW;
-        assert_int_equal(
-            rowtable_ordered(t, which, key_of(kind, below), &item, 1, SIZE_MAX), 1);
+        assert_int_equal(rowtable_ordered(t, which, key_of(kind, below), &item, 1, SIZE_MAX), 1);
         assert_int_equal(value_as_int(item.key), k);
         below = k;
     }
@@ -628,8 +627,8 @@ static KitNext write_rows(ActorCtx *cx, Process *p)
             assert_ok(rowtable_increment(cx, f->t, NULL, key_of(ROWS_SET, -2 - k % 7), 3, &sum));
             (void)atom_add_rlx(&f->added, UINT64_C(3)); /* relaxed, all: counters */
         } else if (rng_below(&rng, 2)) {
-            assert_ok(put_value(cx, NULL, f->t, key_of(ROWS_SET, k), value_int(k), ROW_PUT_NEW,
-                                &done));
+            assert_ok(
+                put_value(cx, NULL, f->t, key_of(ROWS_SET, k), value_int(k), ROW_PUT_NEW, &done));
             (void)atom_add_rlx(&f->put_in, (uint64_t)done);
         } else if (rowtable_remove(cx, f->t, key_of(ROWS_SET, k), &item) == STATUS_OK) {
             assert_int_equal(value_as_int(item.value), k);

@@ -428,9 +428,7 @@ static void open_world(World *w, uint32_t schedulers, uint64_t seed)
     assert_ok(wait_group_new(cx, &w->group));
     Process *p[CROWD];
     for (unsigned i = 0; i < CROWD; i++) {
-        KitBody body = i < SENDERS               ? sender
-                       : i < SENDERS + RECEIVERS ? receiver
-                                                 : locker;
+        KitBody body = i < SENDERS ? sender : i < SENDERS + RECEIVERS ? receiver : locker;
         p[i] = kit_make(&w->kit, cx, VALUE_NIL, body);
         p[i]->serial = i + 1;
         w->pids[i] = p[i]->pid;

@@ -41,8 +41,8 @@ static void parts_are_clamped(void **state)
         int64_t from, to;
         const char *part;
     } rows[] = {
-        {"hello", 2, 4, "ell"},      {"hello", -5, 2, "he"}, {"hello", 4, 99, "lo"},
-        {"hello", 4, 2, ""},         {"", 1, 1, ""},         {"h\xC3\xA9llo", 2, 3, "\xC3\xA9l"},
+        {"hello", 2, 4, "ell"},        {"hello", -5, 2, "he"}, {"hello", 4, 99, "lo"},
+        {"hello", 4, 2, ""},           {"", 1, 1, ""},         {"h\xC3\xA9llo", 2, 3, "\xC3\xA9l"},
         {"h\xC3\xA9llo", 3, 5, "llo"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -169,16 +169,25 @@ static void case_order_and_repetition(void **state)
     (void)state;
     Kit k;
     text_open(&k);
-    text_put(&k, 0, "Stra\xC3\x9F" "e \xC3\xA9\xC3\x89\xC8\xBF");
+    text_put(&k, 0,
+             "Stra\xC3\x9F"
+             "e \xC3\xA9\xC3\x89\xC8\xBF");
     TEXT_CALL(&k, 1, prim_string_lower, T(&k, 0));
-    assert_text(T(&k, 1), "stra\xC3\x9F" "e \xC3\xA9\xC3\xA9\xC8\xBF");
-    text_put(&k, 0, "\xC3\xA9" "a\xC8\xBF"); /* the last one grows by a byte */
+    assert_text(T(&k, 1), "stra\xC3\x9F"
+                          "e \xC3\xA9\xC3\xA9\xC8\xBF");
+    text_put(&k, 0,
+             "\xC3\xA9"
+             "a\xC8\xBF"); /* the last one grows by a byte */
     TEXT_CALL(&k, 1, prim_string_upper, T(&k, 0));
-    assert_text(T(&k, 1), "\xC3\x89" "A\xE2\xB1\xBE");
+    assert_text(T(&k, 1), "\xC3\x89"
+                          "A\xE2\xB1\xBE");
     TEXT_CALL(&k, 1, prim_string_reversed, T(&k, 0));
-    assert_text(T(&k, 1), "\xC8\xBF" "a\xC3\xA9");
+    assert_text(T(&k, 1), "\xC8\xBF"
+                          "a\xC3\xA9");
     TEXT_CALL(&k, 1, prim_string_repeat, T(&k, 0), I(2));
-    assert_text(T(&k, 1), "\xC3\xA9" "a\xC8\xBF\xC3\xA9" "a\xC8\xBF");
+    assert_text(T(&k, 1), "\xC3\xA9"
+                          "a\xC8\xBF\xC3\xA9"
+                          "a\xC8\xBF");
     TEXT_CALL(&k, 1, prim_string_repeat, T(&k, 0), I(-2));
     assert_text(T(&k, 1), "");
     assert_int_equal(TEXT_RUN(&k, 1, prim_string_repeat, T(&k, 0), I(VALUE_INT_MAX)),
@@ -196,8 +205,11 @@ static void replacement_goes_from_left_to_right(void **state)
     static const struct {
         const char *text, *old, *with, *result;
     } rows[] = {
-        {"hello", "l", "LL", "heLLLLo"}, {"aaaa", "aa", "b", "bb"}, {"abc", "", "x", "abc"},
-        {"abc", "abc", "", ""},          {"", "a", "b", ""},
+        {"hello", "l", "LL", "heLLLLo"},
+        {"aaaa", "aa", "b", "bb"},
+        {"abc", "", "x", "abc"},
+        {"abc", "abc", "", ""},
+        {"", "a", "b", ""},
         {"abab", "ab", "\xC3\xA9", "\xC3\xA9\xC3\xA9"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -219,10 +231,20 @@ static void printing_quotes_what_needs_it(void **state)
     TEXT_CALL(&k, 1, prim_string_print, T(&k, 0));
     assert_text(T(&k, 1), "'it''s'");
     static const char *const symbols[][2] = {
-        {"abc", "#abc"},        {"at:put:", "#at:put:"}, {"a:b", "#a:b"},   {"a::b", "#'a::b'"},
-        {"two words", "#'two words'"}, {"+", "#+"},      {"-->", "#-->"},   {"", "#''"},
-        {"1a", "#'1a'"},        {"it's", "#'it''s'"},    {"_x1", "#_x1"},   {":a", "#':a'"},
-        {"\xC3\xA9t\xC3\xA9", "#\xC3\xA9t\xC3\xA9"},     {"a+", "#'a+'"},
+        {"abc", "#abc"},
+        {"at:put:", "#at:put:"},
+        {"a:b", "#a:b"},
+        {"a::b", "#'a::b'"},
+        {"two words", "#'two words'"},
+        {"+", "#+"},
+        {"-->", "#-->"},
+        {"", "#''"},
+        {"1a", "#'1a'"},
+        {"it's", "#'it''s'"},
+        {"_x1", "#_x1"},
+        {":a", "#':a'"},
+        {"\xC3\xA9t\xC3\xA9", "#\xC3\xA9t\xC3\xA9"},
+        {"a+", "#'a+'"},
     };
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
         TEXT_CALL(&k, 1, prim_symbol_print, text_symbol(&k, symbols[i][0]));
@@ -400,9 +422,14 @@ static void numbers_are_read_at_any_size(void **state)
         const char *text;
         Value value;
     } rows[] = {
-        {"42", VALUE_INT_BIAS + 42}, {"-7", VALUE_INT_BIAS - 7}, {"+0", VALUE_INT_BIAS},
-        {"", VALUE_NIL},             {"-", VALUE_NIL},           {"4 2", VALUE_NIL},
-        {"12a", VALUE_NIL},          {"99999999999x", VALUE_NIL},
+        {"42", VALUE_INT_BIAS + 42},
+        {"-7", VALUE_INT_BIAS - 7},
+        {"+0", VALUE_INT_BIAS},
+        {"", VALUE_NIL},
+        {"-", VALUE_NIL},
+        {"4 2", VALUE_NIL},
+        {"12a", VALUE_NIL},
+        {"99999999999x", VALUE_NIL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         text_put(&k, 0, rows[i].text);

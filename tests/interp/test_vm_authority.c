@@ -14,7 +14,7 @@ static void send_text(const PrimEntry *e, char *out, size_t size)
                                  : strcmp(e->cls, "CancellationContext") == 0
                                      ? "CancellationContext withCancel"
                                  : strcmp(e->cls, "TraceSession") == 0 ? "TraceSession basicNew"
-                                     : "");
+                                                                       : "");
     if (at == 1) {
         const char *side = strstr(e->cls, " class");
         assert_non_null(side); /* a class not known above: say how to make a receiver */

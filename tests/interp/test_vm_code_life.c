@@ -12,7 +12,7 @@
 #include "code_life.h"
 #include "loader.h"
 
-#if MAGGIE_ASAN || MAGGIE_TSAN || defined(MAGGIE_GC_STRESS) || defined(MAGGIE_DEBUG) ||           \
+#if MAGGIE_ASAN || MAGGIE_TSAN || defined(MAGGIE_GC_STRESS) || defined(MAGGIE_DEBUG) ||            \
     !defined(NDEBUG)
 #define SCALE 100
 #else
@@ -78,22 +78,21 @@ static void evaluated_code_is_gone_afterwards(void **state)
 static void keep_blocks(VmKit *k)
 {
     int n = 20000 / SCALE;
-    expect_formatted(
-        k, "(true true)",
-        "| kept ok me got |\n"
-        "kept := (1 to: 50) asArray collect: [:i |\n"
-        "  Compiler evaluate: '[:x | [:y | x + y + ', i printString, ']]'].\n"
-        "Compiler setGlobal: #Kept to: (Compiler evaluate: '[:x | x * 1000]').\n"
-        "me := Process current.\n"
-        "me send: (Compiler evaluate: '[:x | x * 2000]').\n"
-        "1 to: %d do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
-        "ok := true.\n"
-        "kept doWithIndex: [:each :i |\n"
-        "  ((each value: 3) value: 4) = (7 + i) ifFalse: [ok := false]].\n"
-        "got := Process receive payload.\n"
-        "1 to: %d do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
-        "{ok. (got value: 1) + ((Compiler getGlobal: #Kept) value: 1) = 3000}",
-        n, n);
+    expect_formatted(k, "(true true)",
+                     "| kept ok me got |\n"
+                     "kept := (1 to: 50) asArray collect: [:i |\n"
+                     "  Compiler evaluate: '[:x | [:y | x + y + ', i printString, ']]'].\n"
+                     "Compiler setGlobal: #Kept to: (Compiler evaluate: '[:x | x * 1000]').\n"
+                     "me := Process current.\n"
+                     "me send: (Compiler evaluate: '[:x | x * 2000]').\n"
+                     "1 to: %d do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
+                     "ok := true.\n"
+                     "kept doWithIndex: [:each :i |\n"
+                     "  ((each value: 3) value: 4) = (7 + i) ifFalse: [ok := false]].\n"
+                     "got := Process receive payload.\n"
+                     "1 to: %d do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
+                     "{ok. (got value: 1) + ((Compiler getGlobal: #Kept) value: 1) = 3000}",
+                     n, n);
 }
 
 static void a_block_of_evaluated_code_works_as_long_as_it_is_kept(void **state)
@@ -300,23 +299,22 @@ static void a_silent_node_keeps_no_dead_code(void **state)
 static void tell_of_frames(VmKit *k)
 {
     vmkit_load(k, "Told subclass: Object\n  method: wait [ ^-1 ]\n");
-    vmkit_expect(
-        k,
-        "| p info before |\n"
-        "Told compileAndInstall: 'method: wait [ ^0 ]'.\n"
-        "Told compileAndInstall: 'method: wait [ ^[Process receive] value ]'.\n"
-        "p := [Told new wait. Compiler evaluate: '1'] fork.\n"
-        "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
-        "info := p info. before := info stack.\n"
-        "Told compileAndInstall: 'method: wait [ ^1 ]'.\n"
-        "p send: 1. p wait. p := nil.\n"
-        /* silence, then others in the same places */
-        "Process sleep: 1000.\n"
-        "1 to: 200 do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
-        "{info stack printString = before printString.\n"
-        " (before at: 2) startsWith: '[] in Told>>wait'.\n"
-        " (before at: 3) startsWith: 'Told>>wait'}",
-        "(true true true)");
+    vmkit_expect(k,
+                 "| p info before |\n"
+                 "Told compileAndInstall: 'method: wait [ ^0 ]'.\n"
+                 "Told compileAndInstall: 'method: wait [ ^[Process receive] value ]'.\n"
+                 "p := [Told new wait. Compiler evaluate: '1'] fork.\n"
+                 "[p status == #waiting] whileFalse: [Process sleep: 1].\n"
+                 "info := p info. before := info stack.\n"
+                 "Told compileAndInstall: 'method: wait [ ^1 ]'.\n"
+                 "p send: 1. p wait. p := nil.\n"
+                 /* silence, then others in the same places */
+                 "Process sleep: 1000.\n"
+                 "1 to: 200 do: [:i | Compiler evaluate: '[:x | x - ', i printString, ']'].\n"
+                 "{info stack printString = before printString.\n"
+                 " (before at: 2) startsWith: '[] in Told>>wait'.\n"
+                 " (before at: 3) startsWith: 'Told>>wait'}",
+                 "(true true true)");
     assert_int_equal(versions_at_rest(k, 1), 1);
 }
 
@@ -346,8 +344,8 @@ static void install(VmKit *k, uint32_t cls, const char *source)
 static bool is_away_before(const VmKit *k, uint32_t job, uint32_t selector)
 {
     const Process *p = process_of_pid(k->vm->actors, k->jobs[job].pid);
-    return p && p->wait == PROCESS_WAIT_COLLECT && p->pending &&
-           p->pending->selector == selector && code_is_counted(p->pending);
+    return p && p->wait == PROCESS_WAIT_COLLECT && p->pending && p->pending->selector == selector &&
+           code_is_counted(p->pending);
 }
 
 static bool has_ended(const VmKit *k, uint32_t job) { return k->jobs[job].ended; }
@@ -367,8 +365,7 @@ static void send_shutdown(VmKit *k, uint32_t job)
         vmkit_steps(k, 1);
     ActorCtx *cx = &k->vm->outside->actor;
     epoch_begin(cx->epoch);
-    assert_ok(
-        process_send_exit(cx, NULL, k->jobs[job].pid, value_symbol(SYM_SHUTDOWN), false));
+    assert_ok(process_send_exit(cx, NULL, k->jobs[job].pid, value_symbol(SYM_SHUTDOWN), false));
     epoch_end(cx->epoch);
 }
 

@@ -303,11 +303,10 @@ static void others_are_looked_into_with_a_right_only(void **state)
     VmKit k;
     vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 2});
     Domain *narrow = vmkit_domain(&k, AUTH_ALL & ~(uint32_t)AUTH_REFLECT);
-    uint32_t other = vmkit_spawn_in(
-        &k,
-        "| p | p := [Process receive] fork.\n"
-        "[p info] on: RestrictedAuthority do: [:e | #refused]",
-        narrow);
+    uint32_t other = vmkit_spawn_in(&k,
+                                    "| p | p := [Process receive] fork.\n"
+                                    "[p info] on: RestrictedAuthority do: [:e | #refused]",
+                                    narrow);
     uint32_t self =
         vmkit_spawn_in(&k, "Process current label: 'me'. Process current info label", narrow);
     vmkit_run_on(&k);

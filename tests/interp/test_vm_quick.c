@@ -21,9 +21,9 @@ static const Operator seconds[] = {{"ADD", "+", false}, {"SUB", "-", false}, {"M
 /* Ways the second operator may take the result of the first, and the same by sends of the
  * selectors f and s, which run the primitives. The result of the first is looked at, too. */
 static const char *const ways[] = {
-    "left", "t := x %s y. u := t %s z.",
-    "right", "t := x %s y. u := z %s t.",
-    "both", "t := x %s y. u := t %s t.",
+    "left",   "t := x %s y. u := t %s z.",
+    "right",  "t := x %s y. u := z %s t.",
+    "both",   "t := x %s y. u := t %s t.",
     "joined", "t := flag ifTrue: [z] ifFalse: [x %s y]. u := t %s z.",
 };
 #define WAYS (sizeof ways / sizeof *ways / 2)
@@ -39,12 +39,12 @@ static void append_methods(Buf *b, const Operator *first, const Operator *second
             char *assigned = strstr(body, "u := "), *end = strrchr(body, '.');
             *end = '\0';
             assert_ok(buf_putf(b, "  method: %s%s%s: x y: y z: z flag: flag [ | t u |\n    ",
-                                 ways[2 * w], first->name, second->name));
+                               ways[2 * w], first->name, second->name));
             assert_ok(buf_putf(b, "%.*su := (%s) ifTrue: [true] ifFalse: [false].\n",
-                                 (int)(assigned - body), body, assigned + strlen("u := ")));
+                               (int)(assigned - body), body, assigned + strlen("u := ")));
         } else {
             assert_ok(buf_putf(b, "  method: %s%s%s: x y: y z: z flag: flag [ | t u |\n    %s\n",
-                                 ways[2 * w], first->name, second->name, body));
+                               ways[2 * w], first->name, second->name, body));
         }
         assert_ok(buf_putf(b, "    ^Array with: t with: u ]\n"));
     }

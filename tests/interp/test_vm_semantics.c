@@ -436,7 +436,7 @@ static void load_spilling(VmKit *k)
         for (int i = 0; i < 260; i++)
             assert_ok(buf_putf(&source, " v%d := %d.", i, i));
         assert_ok(buf_puts(&source, " [v259 := v259 + 1. v1 := 2] value.\n"
-                                   "    ^v258 + v259 + v257 ]\n"));
+                                    "    ^v258 + v259 + v257 ]\n"));
     }
     vmkit_load(k, buf_cstr(&source));
     buf_free(&source);

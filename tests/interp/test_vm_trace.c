@@ -296,11 +296,10 @@ static void to_trace_takes_a_right(void **state)
     uint32_t make = vmkit_spawn_in(
         &k, "[TraceSession new] on: RestrictedAuthority do: [:e | #refused]", narrow);
     uint32_t given = vmkit_spawn(
-        &k,
-        "| s | s := TraceSession new.\n"
-        "([{[s trace: [1] fork] on: RestrictedAuthority do: [:e | #refused].\n"
-        "   [s traceNew] on: RestrictedAuthority do: [:e | #refused]. s isRunning}]\n"
-        "  forkWithRights: #(clock)) wait");
+        &k, "| s | s := TraceSession new.\n"
+            "([{[s trace: [1] fork] on: RestrictedAuthority do: [:e | #refused].\n"
+            "   [s traceNew] on: RestrictedAuthority do: [:e | #refused]. s isRunning}]\n"
+            "  forkWithRights: #(clock)) wait");
     vmkit_run_on(&k);
     assert_string_equal(vmkit_result(&k, make), "refused");
     assert_string_equal(vmkit_result(&k, given), "(refused refused true)");

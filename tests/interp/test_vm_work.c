@@ -82,7 +82,7 @@ WRAP(Limb, __gmpn_mul_1, (Limb * r, const Limb *a, long n, Limb b), (r, a, n, b)
 WRAP(Limb, __gmpn_add, (Limb * r, const Limb *a, long n, const Limb *b, long m), (r, a, n, b, m), n)
 WRAP(Limb, __gmpn_sub, (Limb * r, const Limb *a, long n, const Limb *b, long m), (r, a, n, b, m), n)
 WRAP(long, __gmpn_gcd, (Limb * g, Limb *a, long n, Limb *b, long m), (g, a, n, b, m),
-     (double)n * (double)m * 4)
+     (double)n *(double)m * 4)
 WRAP(long, __gmpn_sqrtrem, (Limb * s, Limb *r, const Limb *a, long n), (s, r, a, n),
      2 * product((double)n / 2, (double)n / 2))
 WRAP(size_t, __gmpn_get_str, (unsigned char *s, int base, Limb *a, long n), (s, base, a, n),
@@ -387,12 +387,11 @@ static const Receivers receivers[] = {
 };
 
 static const char *const one_argument[] = {
-    "form",
-    "nil",      "true",      "zero",      "one",   "minus",    "some",     "far",       "big",
-    "huge",     "float",     "char",      "text",  "digits",   "longText", "wideText",  "spaces",
-    "symbol",   "array",     "longArray", "bytes", "longBytes", "words",   "longWords", "longList",
-    "longDict", "block",     "class",     "object", "process", "error",    "deep",
-    "textArray",
+    "form",      "nil",      "true",      "zero",     "one",       "minus",     "some",
+    "far",       "big",      "huge",      "float",    "char",      "text",      "digits",
+    "longText",  "wideText", "spaces",    "symbol",   "array",     "longArray", "bytes",
+    "longBytes", "words",    "longWords", "longList", "longDict",  "block",     "class",
+    "object",    "process",  "error",     "deep",     "textArray",
 };
 static const char *const many_arguments[] = {
     "nil",   "zero",      "one",       "minus",  "some",  "longText", "text",     "longArray",
@@ -464,8 +463,11 @@ static void try_primitive(VmKit *k, const PrimEntry *e, unsigned number)
 static void open_machine(VmKit *k)
 {
     memset(&survey, 0, sizeof survey);
-    vmkit_open(k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 1,
-                                  .heap_cap_bytes = (size_t)64 << 20, .stack_cap_bytes = 1 << 20});
+    vmkit_open(k, &(VmKitOptions){.simulated = true,
+                                  .seed = 1,
+                                  .schedulers = 1,
+                                  .heap_cap_bytes = (size_t)64 << 20,
+                                  .stack_cap_bytes = 1 << 20});
     vmkit_load(k, samples);
     vmkit_expect(k, "Sample share. #shared", "shared");
 }
@@ -475,11 +477,25 @@ static void open_machine(VmKit *k)
 static bool is_one_piece(const PrimEntry *e)
 {
     static const char *const names[] = {
-        "send:",      "send:with:",     "_exit:", "_exit:result:",   "fork",
-        "forkWith:",  "_forkAt:",       "_forkWith:at:", "_forkRestricted:", "_setGlobal:to:",
-        "_replaceGlobal:from:to:", "_replaceClassVar:from:to:", "_forkWith:bonds:watching:",
-        "become:",    "becomeForward:", "collectGarbage", "onFinalize:",
-        "trySend:",   "wrap:",
+        "send:",
+        "send:with:",
+        "_exit:",
+        "_exit:result:",
+        "fork",
+        "forkWith:",
+        "_forkAt:",
+        "_forkWith:at:",
+        "_forkRestricted:",
+        "_setGlobal:to:",
+        "_replaceGlobal:from:to:",
+        "_replaceClassVar:from:to:",
+        "_forkWith:bonds:watching:",
+        "become:",
+        "becomeForward:",
+        "collectGarbage",
+        "onFinalize:",
+        "trySend:",
+        "wrap:",
     };
     for (size_t i = 0; i < COUNT(names); i++)
         if (strcmp(e->selector, names[i]) == 0)
@@ -592,11 +608,10 @@ static void a_large_live_heap_is_left_alone(void **state)
     (void)state;
     VmKit k;
     vmkit_open(&k, &(VmKitOptions){.simulated = true, .seed = 1, .schedulers = 1});
-    uint32_t job = vmkit_spawn(&k,
-                               "| all | all := ArrayList new.\n"
-                               "1 to: 100000 do: [:i | all add: (Array new: 4)].\n"
-                               "1 to: 1000000 do: [:i | Array new: 8].\n"
-                               "all size");
+    uint32_t job = vmkit_spawn(&k, "| all | all := ArrayList new.\n"
+                                   "1 to: 100000 do: [:i | all add: (Array new: 4)].\n"
+                                   "1 to: 1000000 do: [:i | Array new: 8].\n"
+                                   "all size");
     vmkit_run(&k);
     struct VmCounters c = vmkit_counters(&k);
     assert_string_equal(vmkit_result(&k, job), "100000");

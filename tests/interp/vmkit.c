@@ -149,7 +149,7 @@ static void counted_free(void *ctx, void *block, size_t n)
 {
     VmKit *k = ctx;
     (void)atom_sub_rlx(&k->bytes_live, n); /* relaxed: as in counted */
-    memset(block, 0xDB, n); /* who still uses it will notice */
+    memset(block, 0xDB, n);                /* who still uses it will notice */
     free(block);
 }
 

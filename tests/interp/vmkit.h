@@ -22,7 +22,7 @@
 typedef struct VmJob {
     Value pid;
     bool ended;
-    char reason[256]; /* "normal", "shutdown", "ZeroDivide: division by zero" ... */
+    char reason[256];  /* "normal", "shutdown", "ZeroDivide: division by zero" ... */
     char result[4096]; /* an immediate, String or Array of them as it prints */
 } VmJob;
 
@@ -49,7 +49,7 @@ typedef struct VmKitOptions {
     uint32_t schedulers; /* 0: two */
     bool simulated;
     uint64_t seed;
-    bool bare; /* no library: only what the test loads itself */
+    bool bare;   /* no library: only what the test loads itself */
     bool verify; /* heaps are verified after each collection; always in debug builds */
     size_t heap_cap_bytes;
     size_t stack_cap_bytes;

@@ -99,9 +99,9 @@ static void lists_of_any_length_are_accepted(void **state) /* Q5 */
     static const struct {
         const char *before, *element, *after;
         size_t times; /* of names, which have a limit of 65535 bytes; 0: any number */
-    } lists[] = {{"#(", "1 ", ")", 0},  {"{", "1. ", "}", 0},  {"#{", "1->2. ", "}", 0},
-                 {"#(", "a: ", ")", 0}, {"'", "x", "'", 0},    {"#'", "''", "'", 65535},
-                 {"", "9", "", 0},      {"0.", "9", "", 0},    {"\"", "x", "\" 1", 0},
+    } lists[] = {{"#(", "1 ", ")", 0},  {"{", "1. ", "}", 0}, {"#{", "1->2. ", "}", 0},
+                 {"#(", "a: ", ")", 0}, {"'", "x", "'", 0},   {"#'", "''", "'", 65535},
+                 {"", "9", "", 0},      {"0.", "9", "", 0},   {"\"", "x", "\" 1", 0},
                  {"16r", "F", "", 0},   {"x", "y", "", 65534}};
     (void)state;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {

@@ -66,10 +66,10 @@ static void kit_with_log(Kit *kit, Log *log, uint32_t count, bool simulated)
     log->failing_id = UINT32_MAX;
     kit_prepare(kit, count, simulated, 17);
     kit->config.hooks = (SchedHooks){.thread_start = log_start,
-                                      .thread_stop = log_stop,
-                                      .slice_begin = log_begin,
-                                      .slice_end = log_end,
-                                      .quiescent = log_quiet};
+                                     .thread_stop = log_stop,
+                                     .slice_begin = log_begin,
+                                     .slice_end = log_end,
+                                     .quiescent = log_quiet};
     kit->config.hook_ctx = log;
 }
 
