@@ -115,8 +115,11 @@ static void note_scarcity(ActorNode *node)
 static uint32_t slots_allowed(const ActorNode *node, bool reserve)
 {
     uint32_t left = slots_left(node), reserved = node->config.reserved;
+    /* what contexts have in their caches is lost to others: of a small table that may be little */
+    uint32_t most = node->config.max_processes / (2 * SLOT_BATCH);
+    most = most < 1 ? 1 : most < SLOT_BATCH ? most : SLOT_BATCH;
     if (left > reserved)
-        return left - reserved < SLOT_BATCH ? left - reserved : SLOT_BATCH;
+        return left - reserved < most ? left - reserved : most;
 #ifdef MAGGIE_MUTANT_TABLE_NO_RESERVE
     reserve = true;
 #endif

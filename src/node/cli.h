@@ -6,6 +6,9 @@
 
 #include "maggie.h"
 
+/* First of all: standard streams that are closed would be taken by the first files that are opened.
+ * Reading finds the end, writing fails. */
+void cli_open_standard(void);
 /* A whole number up to max with an optional K, M or G behind it (powers of 1024). */
 bool cli_number(const char *text, uint64_t max, uint64_t *out);
 /* Text to standard error, behind what processes have written. */

@@ -83,13 +83,22 @@ static int value_of(int argc, char **argv, int *i)
     return 0;
 }
 
-static int take_number(int argc, char **argv, int *i, uint64_t max, uint64_t *out)
+static int take_number(int argc, char **argv, int *i, uint64_t min, uint64_t max, uint64_t *out)
 {
     int code = value_of(argc, argv, i);
     if (code) {
         return code;
     }
-    return cli_number(argv[*i], max, out) ? 0 : bad_usage("not a valid number", argv[*i]);
+    if (!cli_number(argv[*i], max, out)) {
+        return bad_usage("not a valid number", argv[*i]);
+    }
+    if (*out < min) {
+        char what[64];
+        (void)snprintf(what, sizeof what, "%s needs at least %llu, not", argv[*i - 1],
+                       (unsigned long long)min);
+        return bad_usage(what, argv[*i]);
+    }
+    return 0;
 }
 
 static bool is_source(const char *word)
@@ -179,19 +188,19 @@ static int take_option(Program *p, int argc, char **argv, int *i)
     } else if (is(word, "-trace-hash")) {
         p->trace_hash = true;
     } else if (is(word, "-sim")) {
-        code = take_number(argc, argv, i, UINT64_MAX, &p->options.seed);
+        code = take_number(argc, argv, i, 0, UINT64_MAX, &p->options.seed);
         p->options.simulate = true;
     } else if (is(word, "+S")) {
-        code = take_number(argc, argv, i, 1024, &n);
+        code = take_number(argc, argv, i, 1, 1024, &n);
         p->options.schedulers = (unsigned)n;
     } else if (is(word, "+P")) {
-        code = take_number(argc, argv, i, 1u << 25, &n);
+        code = take_number(argc, argv, i, 16, 1u << 25, &n);
         p->options.max_processes = (unsigned)n;
     } else if (is(word, "+t")) {
-        code = take_number(argc, argv, i, 4000000, &n);
+        code = take_number(argc, argv, i, 4096, 4000000, &n);
         p->options.max_symbols = (unsigned)n;
     } else if (is(word, "+hmax")) {
-        code = take_number(argc, argv, i, (uint64_t)1 << 46, &n);
+        code = take_number(argc, argv, i, 1 << 16, (uint64_t)1 << 46, &n);
         p->options.heap_max_bytes = (size_t)n;
     } else if (is(word, "+mbox")) {
         code = take_mailbox(&p->options, argc, argv, i);
@@ -465,6 +474,7 @@ static int run(Maggie *m, Watch *w, Program *p)
 
 int main(int argc, char **argv)
 {
+    cli_open_standard();
     Program p = {.evals = calloc((size_t)argc + 1, sizeof *p.evals)};
     Watch w = {.m = NULL};
     Maggie *m;

@@ -31,6 +31,7 @@ static bool wants_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    cli_open_standard();
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) {
         print_usage(stdout);

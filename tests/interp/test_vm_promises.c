@@ -48,7 +48,8 @@ static const VmProgram programs[] = {
     {"a promise made by the dead is rejected",
      "| p | p := [Promise new] fork wait. p reasonWhenSettled", "normal"},
     {"a promise handed to the dead is rejected",
-     "| dead p | dead := [1] fork. dead wait.\n"
+     "| dead p | dead := [1] fork. dead wait.\n" /* it may still be about to end */
+     "[Promise _new _handTo: dead debt: 3] whileTrue: [Process yield].\n"
      "p := Promise _new. p _handTo: dead debt: 1. p reasonWhenSettled",
      "noproc"},
     {"a rejection goes down a chain with its exception",

@@ -315,6 +315,24 @@ def reading_a_closed_input_gives_nil():
     check(code == 0 and out == 'nil\nnil\n', code, out, err)
     code, out, err = run('/bin/sh', '-c', '"$0" "$1" <&-', ERL, path)
     check(code == 0 and out.count('\n') == 2 or 'Error' in err, code, out, err)
+    # a shell: what it opens must not become its input
+    code, out, err = run('/bin/sh', '-c', '"$0" <&-', ERL)
+    check(code == 0, code, out, err)
+    code, out, err = run('/bin/sh', '-c', '"$0" -eval 3 >&-', ERL)
+    check(code == 1 and err, code, out, err)
+
+
+@case
+def a_small_table_of_processes_is_used_up_to_its_reserve():
+    code, out, err = run(ERL, '+S', '2', '+P', '32', in_file('''
+| n |
+n := 0.
+[[n := n + 1. [Process receive] fork] repeat] on: PrimitiveError do: [:e | e messageText println].
+n println'''))
+    check(code == 0 and 'too many processes' in out and int(out.split('\n')[1]) >= 20, code, out, err)
+    for words in ['+S', '0'], ['+P', '3'], ['+t', '5'], ['+hmax', '1']:
+        code, out, err = run(ERL, *words, '-eval', '3')
+        check(code == 2 and words[0] + ' needs at least' in err, code, out, err)
 
 
 @case
