@@ -4,6 +4,7 @@
  * Recursion over nested arrays is limited by VALUE_DEPTH_MAX (I4).
  * Threads: results are made on the scheduler thread that runs the process; freezing on the
  * caller's. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,10 @@ MaggieResult *result_of_end(Vm *vm, Value reason, Value value)
         r->text_len = r->value.as.text.len;
     } else if (r->value.kind == MAGGIE_OTHER) {
         set_text(r, r->value.as.text.bytes, r->value.as.text.len);
+    } else if (r->value.kind == MAGGIE_INT) {
+        char digits[24];
+        int n = snprintf(digits, sizeof digits, "%lld", (long long)r->value.as.integer);
+        set_text(r, digits, (size_t)n);
     } else {
         set_text(r, "an object", 9);
     }

@@ -283,8 +283,8 @@ static bool evaluate(Shell *s)
         break;
     case MAGGIE_EXITED: go_on = false; break;
     case MAGGIE_ENDED:
-        cli_error(s->m, "the shell's process has ended: %s; its variables are lost\n",
-                  maggie_result_text(r));
+        cli_error(s->m, "the shell's process has ended%s%s; its variables are lost\n",
+                  maggie_result_text_length(r) ? ": " : "", maggie_result_text(r));
         go_on = session_open(s);
         break;
     case MAGGIE_DEADLOCK:

@@ -246,6 +246,13 @@ again printString println.
 
 
 @case
+def the_reason_of_an_end_is_told():
+    for reason, text in ('3', '3'), ('#boom', 'boom'), ("'text'", 'text'):
+        code, out, err = run(ERL, '-eval', 'Process exit: ' + reason)
+        check(code == 1 and 'ended: ' + text + '\n' in err, code, out, err)
+
+
+@case
 def an_endless_loop_is_terminated():
     code, out, err = script('''
 | p |
