@@ -280,4 +280,5 @@ void channel_set_keeper(Channel *ch, OffHeap *keeper, void (*gone)(OffHeap *keep
 {
     ch->keeper = keeper;
     ch->gone = gone;
+    ch->w.served_uncounted = true; /* the keeper knows it without a count */
 }

@@ -50,7 +50,8 @@ typedef struct ChannelInfo {
 void channel_look(Channel *ch, ChannelInfo *info);
 
 /* The channel holds a count of `keeper` (taken) as long as it lives; `gone` is called before its
- * memory goes, so that the keeper forgets it. Before the channel is shared. */
+ * memory goes, so that the keeper, which has no count of it, forgets it. Before the channel is
+ * shared. */
 void channel_set_keeper(Channel *ch, OffHeap *keeper, void (*gone)(OffHeap *keeper, Channel *ch));
 
 #endif

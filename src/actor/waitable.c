@@ -430,7 +430,7 @@ unsigned wait_objects(const Process *p, WaitObject *out, unsigned max)
         return 0;
     for (unsigned i = 0; i < set->count; i++) {
         const Waitable *w = set->nodes[i].on;
-        if (!w || !waitable_type(w)->counted)
+        if (!w || !waitable_type(w)->counted || w->served_uncounted)
             return 0;
         /* relaxed: compared with what others tell, who stand still (System class>>deadlocks) */
         out[i] = (WaitObject){w->number, atom_load_rlx(&w->head.refs)};

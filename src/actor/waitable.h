@@ -93,7 +93,9 @@ typedef struct WaitQueue {
 struct Waitable {
     OffHeap head; /* head.type is the WaitableType's first field */
     Lock lock;
-    uint32_t spare;
+    /* Somebody without a count may serve a wait for it, whatever its type's `counted` says. Set
+     * before the object is shared, never changed. */
+    bool served_uncounted;
     uint64_t number; /* unique in its node, never reused: hash, and name for people */
     WaitQueue queue[WAIT_WAYS];
 };
@@ -124,7 +126,7 @@ struct WaitableType {
      * May be NULL. */
     Value (*owner)(const Waitable *w);
     /* Nothing serves a wait for it but what counts it: no timer, no end of a process without a
-     * hold of it. */
+     * hold of it. But see Waitable.served_uncounted. */
     bool counted;
 };
 

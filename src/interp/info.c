@@ -109,10 +109,16 @@ static void fill_mail(Process *p, Value *form)
     lock_release(&b->w.lock);
 }
 
+/* Whose exits become exceptions may leave any wait by one, and go on. */
+static bool may_leave(const Process *p)
+{
+    return (p->flags & PROCESS_F_TIMER) || (p->modes & PROCESS_MODE_RAISES);
+}
+
 static void fill_objects(Process *p, Value *form)
 {
     WaitObject object[INFO_OBJECTS_MAX];
-    bool waits = p->wait != PROCESS_WAIT_NOTHING && !(p->flags & PROCESS_F_TIMER);
+    bool waits = p->wait != PROCESS_WAIT_NOTHING && !may_leave(p);
     unsigned n = waits ? wait_objects(p, object, INFO_OBJECTS_MAX) : 0;
     form[INFO_NOBJECTS] = value_int(n);
     for (unsigned i = 0; i < n; i++) {
@@ -148,7 +154,7 @@ void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
     form[INFO_WAIT] = value_int(p->wait);
     size_t n = p->wait == PROCESS_WAIT_NOTHING ? 0 : wait_describe(p, text, INFO_LABEL_AT);
     form[INFO_WAIT_BYTES] = value_int((int64_t)n);
-    form[INFO_BLOCKER] = info_blocker(p);
+    form[INFO_BLOCKER] = may_leave(p) ? VALUE_NIL : info_blocker(p);
     fill_objects(p, form);
     fill_counts(p, form);
     form[INFO_HEAP_BYTES] = value_int((int64_t)heap_bytes(&p->heap));

@@ -23,7 +23,7 @@ enum {
     INFO_WAIT,       /* ProcessWait */
     INFO_WAIT_BYTES, /* of the text */
     INFO_WAIT_NUMBER,
-    INFO_BLOCKER, /* see info_blocker */
+    INFO_BLOCKER, /* see info_blocker; nil also when an exit may end the wait as an exception */
     INFO_LABEL_BYTES,
     INFO_HEAP_BYTES,
     INFO_MESSAGES,

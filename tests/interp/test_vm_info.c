@@ -202,6 +202,26 @@ static const Program programs[] = {
      "n := System deadlocks.\n"
      "n do: [:g | g do: [:each | each process kill; wait]]. n collect: [:g | g size]",
      "(3)"},
+    {"the done channel of a context is served by who has no handle of it",
+     "| c waits sizes | c := CancellationContext withCancel.\n"
+     "waits := {\n"
+     "  [[:x | x doneChannel receive] value: c] fork.\n"
+     "  [[:x | x withCancel doneChannel receive] value: c] fork.\n"
+     "  [(CancellationContext withTimeout: 100000) doneChannel receive] fork}.\n"
+     "waits do: [:p | [p status == #waiting] whileFalse: [Process sleep: 1]].\n"
+     "sizes := (1 to: 3) asArray collect: [:i | System deadlocks size].\n"
+     "c cancel. waits last kill.\n"
+     "sizes , ((waits copyFrom: 1 to: 2) collect: [:p | p wait])",
+     "(0 0 0 true true)"},
+    {"an exit that becomes an exception ends any wait",
+     "| q n | q := [| helper |\n"
+     "  helper := [Process receive. Process exit: #boom] forkLink.\n"
+     "  Process current exitsAsExceptions: true.\n"
+     "  [Channel new receive] on: ProcessExit do: [:e | e reason]] fork.\n"
+     "[q waitsFor notNil and: [q waitsFor startsWith: 'channel']] whileFalse: [Process sleep: 1].\n"
+     "n := (1 to: 3) asArray collect: [:i | System deadlocks size].\n"
+     "q info links first send: 1. n , {q wait}",
+     "(0 0 0 boom)"},
     {"a handle that is on its way to somebody counts",
      "| q p n | q := [Process receiveSelector: #never] fork.\n"
      "p := [| ch | ch := Channel new. q send: ch. [ch receive] fork] fork wait.\n"
