@@ -222,6 +222,21 @@ static const Program programs[] = {
      "n := (1 to: 3) asArray collect: [:i | System deadlocks size].\n"
      "q info links first send: 1. n , {q wait}",
      "(0 0 0 boom)"},
+    {"who can be helped helps others, over any number of them",
+     "| first last sizes | first := Channel new.\n"
+     "last := [| c | c := first. (1 to: 12) asArray do: [:i | | from to |\n"
+     "  from := c. to := c := Channel new. [to send: from receive + 1] fork]. c] fork wait.\n"
+     "sizes := (1 to: 3) asArray collect: [:i | Process yield. System deadlocks size].\n"
+     "first send: 0. sizes , {last receive}",
+     "(0 0 0 12)"},
+    {"a channel that many wait for makes one group of them and who waits for their end",
+     "| n | n := [| ch p | ch := Channel new. p := [ch receive] fork.\n"
+     "  1 to: 200 do: [:i | | q | q := p. p := i even ifTrue: [[ch receive] fork]\n"
+     "    ifFalse: [[q wait. ch send: 1] fork]]. 1] fork wait.\n"
+     "[System deadlocks anySatisfy: [:g | g size = 201]] whileFalse: [Process sleep: 1].\n"
+     "n := System deadlocks first.\n"
+     "n do: [:each | each process kill; wait]. n size",
+     "201"},
     {"a handle that is on its way to somebody counts",
      "| q p n | q := [Process receiveSelector: #never] fork.\n"
      "p := [| ch | ch := Channel new. q send: ch. [ch receive] fork] fork wait.\n"
