@@ -8,7 +8,7 @@
 #include "actor_int.h"
 #include "frozen.h"
 
-/* Reductions that filling in a form is worth. */
+/* Reductions that filling in a form is worth, without what grows with the process. */
 #define INSPECT_COST 32
 
 Status process_inspect(ActorCtx *cx, Process *p, Value to, Value form)
@@ -74,9 +74,9 @@ int32_t inspect_receive(ActorCtx *cx, Process *p, Fragment *f, bool at_rest)
     if (!at_rest)
         return -1;
 #endif
-    cx->node->config.info(cx->node->config.ctx, cx, p, f);
+    int32_t more = cx->node->config.info(cx->node->config.ctx, cx, p, f);
     answer(cx, f);
-    return INSPECT_COST;
+    return INSPECT_COST + more;
 }
 
 void inspect_refuse(ActorCtx *cx, Fragment *f)

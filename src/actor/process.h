@@ -297,8 +297,9 @@ typedef struct ActorConfig {
     void (*abandon_dirty)(void *ctx, Process *p);
     /* p was asked about itself: writes immediates, and at most INSPECT_HOLDS_MAX frozen values that
      * it makes the fragment hold, into the Array that is the fragment's root. The owner, state
-     * committed. Must be given when process_inspect is ever called. */
-    void (*info)(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
+     * committed. Must be given when process_inspect is ever called. Answers the reductions it
+     * has cost beyond those of a small process. */
+    int32_t (*info)(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
     /* Writes text for an exit reason that is no Symbol, String or number into out (at most n
      * bytes), answers its length. May be NULL. */
     size_t (*describe)(void *ctx, Process *p, Value reason, char *out, size_t n);

@@ -448,9 +448,10 @@ typedef struct OwnCounts {
     const uint64_t *numbers;
     uint32_t *counts;
     unsigned n;
+    uint32_t seen;
 } OwnCounts;
 
-static void own_count(const OwnCounts *own, const Waitable *w)
+static void own_count(OwnCounts *own, const Waitable *w)
 {
     for (unsigned i = 0; i < own->n; i++)
         own->counts[i] += w->number == own->numbers[i];
@@ -458,19 +459,23 @@ static void own_count(const OwnCounts *own, const Waitable *w)
 
 static void own_handle(void *arg, OffHeap *head)
 {
+    ((OwnCounts *)arg)->seen++;
     if (head->type->waitable)
         own_count(arg, (const Waitable *)(const void *)head);
 }
 
-bool wait_own_counts(const Process *p, const uint64_t *numbers, uint32_t *counts, unsigned n)
+bool wait_own_counts(const Process *p, const uint64_t *numbers, uint32_t *counts, unsigned n,
+                     uint32_t *seen)
 {
-    OwnCounts own = {numbers, counts, n};
+    OwnCounts own = {numbers, counts, n, 0};
     const WaitSet *set = p->ext ? p->ext->waiting : NULL;
     memset(counts, 0, n * sizeof *counts);
-    for (unsigned i = 0; set && i < set->count; i++)
+    for (unsigned i = 0; set && i < set->count; i++, own.seen++)
         if (set->nodes[i].on)
             own_count(&own, set->nodes[i].on);
-    return heap_each_handle(&p->heap, WAIT_HANDLES_LOOK, own_handle, &own);
+    bool all = heap_each_handle(&p->heap, WAIT_HANDLES_LOOK, own_handle, &own);
+    *seen = own.seen;
+    return all;
 }
 
 /* ---- for people ----------------------------------------------------------------------------- */

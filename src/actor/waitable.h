@@ -222,8 +222,10 @@ typedef struct WaitObject {
  * on otherwise, or there are more than max. An object may stand there twice. */
 unsigned wait_objects(const Process *p, WaitObject *out, unsigned max);
 /* By those two: how many counts of these objects, by their numbers, p has itself: handles in its
- * heap and cases of its wait. False: it has too many handles to look at. */
-bool wait_own_counts(const Process *p, const uint64_t *numbers, uint32_t *counts, unsigned n);
+ * heap and cases of its wait. False: it has too many handles to look at. *seen: how many handles
+ * and cases were compared. */
+bool wait_own_counts(const Process *p, const uint64_t *numbers, uint32_t *counts, unsigned n,
+                     uint32_t *seen);
 
 /* ---- choices -------------------------------------------------------------------------------- */
 

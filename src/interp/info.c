@@ -127,24 +127,30 @@ static void fill_objects(Process *p, Value *form)
     }
 }
 
-static void fill_counts(Process *p, Value *form)
+/* A reduction is worth about this many handles, or numbers that a handle is compared with. */
+#define COUNTS_PER_REDUCTION 16u
+
+/* Answers reductions. */
+static int32_t fill_counts(Process *p, Value *form)
 {
     uint64_t numbers[INFO_ASKED_MAX];
     uint32_t counts[INFO_ASKED_MAX];
     Value asked = form[INFO_NASKED];
+    uint32_t seen = 0;
     unsigned n = 0;
     if (!value_is_int(asked) || value_as_int(asked) > (int64_t)INFO_ASKED_MAX)
-        return;
+        return 0;
     while (n < INFO_ASKED_MAX && (int64_t)n < value_as_int(asked)) {
         Value number = form[INFO_ASKED + n];
         numbers[n++] = value_is_int(number) ? (uint64_t)value_as_int(number) : 0;
     }
-    bool all = n > 0 && wait_own_counts(p, numbers, counts, n);
+    bool all = n > 0 && wait_own_counts(p, numbers, counts, n, &seen);
     for (unsigned i = 0; i < n; i++)
         form[INFO_ASKED + i] = all ? value_int(counts[i]) : VALUE_NIL;
+    return (int32_t)(seen * (1 + n) / COUNTS_PER_REDUCTION);
 }
 
-void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
+int32_t info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
 {
     (void)ctx;
     Value *form = obj_slots(obj_of(f->root));
@@ -156,13 +162,14 @@ void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *f)
     form[INFO_WAIT_BYTES] = value_int((int64_t)n);
     form[INFO_BLOCKER] = may_leave(p) ? VALUE_NIL : info_blocker(p);
     fill_objects(p, form);
-    fill_counts(p, form);
+    int32_t cost = fill_counts(p, form);
     form[INFO_HEAP_BYTES] = value_int((int64_t)heap_bytes(&p->heap));
     fill_mail(p, form);
     form[INFO_REDUCTIONS] = value_int((int64_t)(process_reductions(p) & (uint64_t)VALUE_INT_MAX));
     form[INFO_PRIORITY] = value_int(p->priority);
     form[INFO_TRAPS] = value_bool((p->modes & PROCESS_MODE_TRAPS) != 0);
     form[INFO_PARENT] = p->parent;
+    return cost;
 }
 
 bool info_form_is_valid(Value value)

@@ -64,7 +64,7 @@ _Static_assert(INFO_SLOTS == 393 && INFO_FRAMES == 22, "as ProcessInfo.mag reads
 _Static_assert(1 + INFO_FRAMES_MAX <= INSPECT_HOLDS_MAX, "there is room to hold them");
 
 /* ActorConfig.info */
-void info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
+int32_t info_fill(void *ctx, ActorCtx *cx, Process *p, Fragment *form);
 bool info_form_is_valid(Value form);
 /* The process that p waits for: that must end, release a lock, receive, reply, settle a promise
  * before p's wait can end by itself, as far as is known; or VALUE_NIL. By the owner of p, or when
