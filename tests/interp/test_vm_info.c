@@ -344,9 +344,15 @@ static void others_are_looked_into_with_a_right_only(void **state)
                                     narrow);
     uint32_t self =
         vmkit_spawn_in(&k, "Process current label: 'me'. Process current info label", narrow);
+    uint32_t all = vmkit_spawn_in(&k,
+                                  "| main | main := Process current. [| i | i := Process current "
+                                  "info. {i printString includesSubstring: 'ancestors'. "
+                                  "i ancestors size. i ancestors first == main}] fork wait",
+                                  narrow);
     vmkit_run_on(&k);
     assert_string_equal(vmkit_result(&k, other), "refused");
     assert_string_equal(vmkit_result(&k, self), "me");
+    assert_string_equal(vmkit_result(&k, all), "(true 1 true)");
     vmkit_close(&k);
 }
 
