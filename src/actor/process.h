@@ -166,6 +166,7 @@ typedef struct ProcessExt {
     uint64_t inspects;           /* questions asked */
     uint64_t waits;              /* sets made for `waiting`, calls: tells one wait from the next */
     struct TraceHook *traces;    /* sessions that trace it; trace.h */
+    struct Trace *sessions;      /* its own, until it is found that they have ended */
     struct Inbox *inbox;         /* selective receive; inbox.h. NULL: never used */
     /* how far the unwinding whose loop runs in window `loop` has come towards `target`; interp */
     struct {

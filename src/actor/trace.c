@@ -17,6 +17,8 @@ struct Trace {
     ActorNode *node;
     Value owner;
     ProcessHold hold; /* on the owner's list, which then has a count */
+    Trace *sibling;   /* its owner's, like ProcessExt.sessions */
+    Grave grave;      /* of a closing that takes long; holds a count */
     Channel *events;  /* counted */
     TraceConfig config;
     uint64_t start_ns;
@@ -37,21 +39,52 @@ static bool trace_has_ended(const Trace *t)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* Under the node's trace_lock. */
 static void new_list_remove(Trace *t)
 {
     ActorNode *node = t->node;
-    lock_acquire(&node->trace_lock);
-    if (t->listed) {
-        if (t->next)
-            t->next->prev = t->prev;
-        if (t->prev)
-            t->prev->next = t->next;
-        else
-            node->traces_new = t->next;
-        t->listed = false;
-        node->ntraces_new--;
+    if (!t->listed)
+        return;
+    if (t->next)
+        t->next->prev = t->prev;
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        node->traces_new = t->next;
+    t->listed = false;
+    node->ntraces_new--;
+}
+
+/* Under the node's trace_lock. */
+static Status new_list_add(Trace *t)
+{
+    ActorNode *node = t->node;
+    if (t->listed)
+        return STATUS_OK;
+    if (node->ntraces_new == TRACE_NEW_MAX)
+        return STATUS_LIMIT;
+    node->ntraces_new++;
+    t->listed = true;
+    t->prev = NULL;
+    t->next = node->traces_new;
+    if (t->next)
+        t->next->prev = t;
+    node->traces_new = t;
+    return STATUS_OK;
+}
+
+/* Wakes a piece of those who wait for an event; whoever digs has an ActorCtx (dig.c). */
+static bool close_piece(HeapCtx *heap, Grave *grave, size_t max)
+{
+    ActorCtx *cx = (ActorCtx *)(void *)((char *)heap - offsetof(ActorCtx, heap));
+    Trace *t = (Trace *)(void *)((char *)grave - offsetof(Trace, grave));
+    for (size_t woken = 0; woken < max; woken += WAIT_WAKES) {
+        if (!channel_close_some(cx, t->events)) {
+            offheap_release(heap->env, &t->head);
+            return false;
+        }
     }
-    lock_release(&node->trace_lock);
+    return true;
 }
 
 static void trace_end(ActorCtx *cx, Trace *t)
@@ -59,15 +92,31 @@ static void trace_end(ActorCtx *cx, Trace *t)
     /* acq_rel; only the number matters: the first one ends it */
     if (atom_xchg(&t->stopped, 1u) != 0)
         return;
+    lock_acquire(&t->node->trace_lock);
     new_list_remove(t);
+    lock_release(&t->node->trace_lock);
     (void)atom_sub_rlx(&t->node->tracing, 1u); /* relaxed: see trace.h */
 #ifdef MAGGIE_MUTANT_TRACE_LOST_AT_STOP
     Fragment *f;
     while (channel_receive(cx, t->events, &f) == STATUS_OK)
         fragment_free(&cx->heap, f);
 #endif
-    while (channel_close_some(cx, t->events))
-        ; /* as many pieces as processes wait for an event */
+    /* Closed at once; as many pieces as processes wait for an event, the first one here. */
+    if (channel_close_some(cx, t->events)) {
+        offheap_retain(&t->head);
+        t->grave.piece = close_piece;
+        heap_bury_grave(cx->heap.env, &t->grave);
+    }
+}
+
+/* Others may close the channel: that ends the session too. */
+static bool trace_is_over(ActorCtx *cx, Trace *t)
+{
+    ChannelInfo info;
+    channel_look(t->events, &info);
+    if (info.closed)
+        trace_end(cx, t);
+    return trace_has_ended(t);
 }
 
 static Trace *trace_of_hold(ProcessHold *hold)
@@ -75,10 +124,37 @@ static Trace *trace_of_hold(ProcessHold *hold)
     return (Trace *)(void *)((char *)hold - offsetof(Trace, hold));
 }
 
+/* Owner: off the list of its sessions. */
+static void disown(Process *p, const Trace *t)
+{
+    Trace **link = &p->ext->sessions;
+    while (*link && *link != t)
+        link = &(*link)->sibling;
+    if (*link)
+        *link = t->sibling;
+}
+
+/* Owner: gives up those of its sessions that have ended; answers how many there still are. */
+static unsigned sessions_left(ActorCtx *cx, Process *p)
+{
+    unsigned n = 0;
+    for (Trace *t = p->ext ? p->ext->sessions : NULL, *next; t; t = next) {
+        next = t->sibling;
+        if (!trace_is_over(cx, t)) {
+            n++;
+            continue;
+        }
+        disown(p, t);
+        process_hold_remove(p, &t->hold);
+        offheap_release(cx->heap.env, &t->head);
+    }
+    return n;
+}
+
 static void owner_ended(ActorCtx *cx, Process *p, ProcessHold *hold)
 {
     Trace *t = trace_of_hold(hold);
-    (void)p;
+    disown(p, t);
 #ifndef MAGGIE_MUTANT_TRACE_OUTLIVES
     trace_end(cx, t);
 #endif
@@ -105,6 +181,8 @@ const OffHeapType trace_type = {.name = "trace session", .destroy = trace_destro
 Status trace_new(ActorCtx *cx, Process *p, const TraceConfig *config, Trace **out)
 {
     const Env *env = cx->heap.env->env;
+    if (sessions_left(cx, p) >= TRACE_OWNED_MAX)
+        return STATUS_BUSY;
     Trace *t = env_calloc(env, sizeof *t);
     if (!t)
         return STATUS_NO_MEMORY;
@@ -126,6 +204,8 @@ Status trace_new(ActorCtx *cx, Process *p, const TraceConfig *config, Trace **ou
         return status;
     }
     offheap_retain(&t->head);
+    t->sibling = p->ext->sessions;
+    p->ext->sessions = t;
     (void)atom_add_rlx(&cx->node->tracing, 1u); /* relaxed: see trace.h */
     *out = t;
     return STATUS_OK;
@@ -136,13 +216,16 @@ void trace_stop(ActorCtx *cx, Process *p, Trace *t)
     trace_end(cx, t);
     if (t->owner != p->pid || !t->hold.prev)
         return; /* of another owner: dropped as a stale hold, or at its end */
+    disown(p, t);
     process_hold_remove(p, &t->hold);
     offheap_release(cx->heap.env, &t->head);
 }
 
 void trace_look(Trace *t, TraceInfo *info)
 {
-    info->running = !trace_has_ended(t);
+    ChannelInfo events;
+    channel_look(t->events, &events);
+    info->running = !trace_has_ended(t) && !events.closed;
     info->owner = t->owner;
     lock_acquire(&t->lock);
     info->delivered = t->taken;
@@ -202,7 +285,7 @@ static void count_dropped(Trace *t)
     lock_release(&t->lock);
 }
 
-/* Without memory the session is told that something is missing. */
+/* Without memory, or room for one more, the session is told that something is missing. */
 static void hook(ActorCtx *cx, Process *p, Trace *t, unsigned what)
 {
     ProcessExt *ext;
@@ -214,10 +297,12 @@ static void hook(ActorCtx *cx, Process *p, Trace *t, unsigned what)
         return;
     }
     TraceHook *h = ext->traces;
-    while (h && h->trace != t)
-        h = h->next;
+    unsigned n = 0;
+    for (; h && h->trace != t; h = h->next)
+        n++;
     if (!h) {
-        h = pool_alloc(cx->heap.pool, pool_class_of(sizeof *h));
+        if (n < TRACE_HOOKS_MAX)
+            h = pool_alloc(cx->heap.pool, pool_class_of(sizeof *h));
         if (!h) {
             count_dropped(t);
             return;
@@ -256,7 +341,7 @@ Status trace_process(ActorCtx *cx, Process *p, Value handle, Value to, bool on, 
     Fragment *f;
     if (t->owner == to)
         return STATUS_DENIED;
-    if (trace_has_ended(t))
+    if (trace_is_over(cx, t))
         return STATUS_CLOSED;
     if (!process_is_alive(cx->node, to))
         return STATUS_NO_PROCESS;
@@ -270,23 +355,14 @@ Status trace_new_processes(ActorCtx *cx, Trace *t, bool on)
 {
     ActorNode *node = cx->node;
     Status status = STATUS_OK;
-    new_list_remove(t);
-    if (!on)
-        return STATUS_OK;
+    bool over = trace_is_over(cx, t);
     lock_acquire(&node->trace_lock);
-    if (trace_has_ended(t)) { /* if it ends from now on, it will be found on the list */
+    if (!on)
+        new_list_remove(t);
+    else if (over || trace_has_ended(t)) /* if it ends from now on, it will be found on the list */
         status = STATUS_CLOSED;
-    } else if (node->ntraces_new == TRACE_NEW_MAX) {
-        status = STATUS_LIMIT;
-    } else {
-        node->ntraces_new++;
-        t->listed = true;
-        t->prev = NULL;
-        t->next = node->traces_new;
-        if (t->next)
-            t->next->prev = t;
-        node->traces_new = t;
-    }
+    else
+        status = new_list_add(t);
     lock_release(&node->trace_lock);
     return status;
 }
@@ -315,7 +391,9 @@ static Value summary(Value v, bool *whole)
     return value_class(obj_class(obj_of(v)));
 }
 
-/* May another event be delivered? *lost is how many were not, since the last one. */
+/* May another event be delivered? *lost is how many were not, since the last one. *last: it is the
+ * end of the session. One that finds the channel closed by others (`stopped` is set before the
+ * session closes it, and its lock orders the two) is dropped. */
 static bool admit(Trace *t, uint64_t now, uint64_t *lost, bool *last)
 {
     ChannelInfo room;
@@ -333,7 +411,8 @@ static bool admit(Trace *t, uint64_t now, uint64_t *lost, bool *last)
         *last = ++t->taken == t->config.total;
         *lost = t->dropped - t->told;
         t->told = t->dropped;
-    } else if (!room.closed && t->taken < t->config.total) {
+    } else if (!trace_has_ended(t) && t->taken < t->config.total) {
+        *last = room.closed;
 #ifndef MAGGIE_MUTANT_TRACE_DROPS_UNCOUNTED
         t->dropped++;
 #endif
@@ -411,12 +490,15 @@ static void deliver(ActorCtx *cx, Trace *t, const Event *e)
 {
     uint64_t now = env_now_ns(cx->node->config.env), lost = 0;
     bool last = false;
-    if (!admit(t, now, &lost, &last))
+    if (!admit(t, now, &lost, &last)) {
+        if (last)
+            trace_end(cx, t);
         return;
+    }
     Fragment *f = event_make(cx, e, t, now, lost);
     Status status = f ? channel_send(cx, t->events, f) : STATUS_NO_MEMORY;
     if (status != STATUS_OK) {
-        take_back(t, lost, status == STATUS_CLOSED);
+        take_back(t, lost, trace_has_ended(t));
         if (f)
             fragment_free(&cx->heap, f);
     } else if (last) {

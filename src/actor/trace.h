@@ -7,7 +7,12 @@
  * which the channel has no room, or which comes too soon after others, is dropped and counted; the
  * next one that is delivered tells how many were dropped before it. A session ends when it is
  * stopped, after its total of events, and with its owner; its channel is closed then, and what is
- * in it can still be read. An event that was recorded before the stop is not lost.
+ * in it can still be read. An event that was recorded before the stop is not lost. Whoever has the
+ * channel can close it: the session ends at the next event, which counts as dropped.
+ *
+ * Bounds. A process has at most TRACE_OWNED_MAX sessions that run, and is traced by at most
+ * TRACE_HOOKS_MAX: what a further one misses is told to it as one event that was dropped. So the
+ * price of an event is bounded too.
  *
  * Who owns, which thread. A traced process has a hook for each session (ProcessExt.traces), with a
  * count of the session; hooks belong to the owner of the process, which alone makes and removes
@@ -111,7 +116,11 @@ typedef struct TraceInfo {
     uint64_t dropped;
 } TraceInfo;
 
-/* A session of p. One count, the caller's. STATUS_LIMIT (capacity), STATUS_NO_MEMORY. */
+#define TRACE_OWNED_MAX 64u
+#define TRACE_HOOKS_MAX 64u
+
+/* A session of p. One count, the caller's. STATUS_LIMIT (capacity), STATUS_BUSY (p has as many
+ * sessions as it may have), STATUS_NO_MEMORY. */
 MUST_CHECK Status trace_new(ActorCtx *cx, Process *p, const TraceConfig *config, Trace **out);
 static inline Trace *trace_of(Value v)
 {

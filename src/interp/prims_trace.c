@@ -65,6 +65,8 @@ PrimStatus prim_trace_new(PrimCall *c)
         return st;
     config.what = (unsigned)what;
     Status status = trace_new(prim_actor(c), c->process, &config, &t);
+    if (status == STATUS_BUSY)
+        return prim_error(c, "the process has 64 sessions that run already");
     if (status == STATUS_LIMIT)
         return prim_error(c, "a channel holds at most 134217728 items");
     if (status != STATUS_OK)

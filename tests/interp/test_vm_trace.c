@@ -232,6 +232,57 @@ static const VmProgram programs[] = {
      "   do: [:e | #e].\n"
      " [(TraceSession on: #(calls)) trace: 3] on: Error do: [:e | #f]}",
      "(a b c d e f)"},
+    {"one session that many want for new processes at once is listed once",
+     "| s ps | s := TraceSession on: #(exits).\n"
+     "ps := (1 to: 8) asArray collect: [:i | [1 to: 400 do: [:k | s traceNew.\n"
+     "  k \\\\ 50 = 0 ifTrue: [s untraceNew; traceNew]]. #ok] fork].\n"
+     "1 to: 60 do: [:k | [k] fork wait]. ps do: [:p | p wait]. s untraceNew.\n"
+     "ps := (1 to: 16) asArray collect: [:i | (TraceSession on: #(exits)) traceNew; yourself].\n"
+     "ps do: [:t | t stop]. {s stop; isRunning. [1] fork wait}",
+     "(false 1)"},
+    {"the stop wakes all that wait for an event, however many",
+     "| s ch all | s := TraceSession on: #(exits). ch := s events.\n"
+     "all := (1 to: 1000) asArray collect: [:i | [ch receive] fork].\n"
+     "[all allSatisfy: [:p | p status == #waiting]] whileFalse: [Process sleep: 1].\n"
+     "s stop. all inject: 0 into: [:n :p | p wait isNil ifTrue: [n + 1] ifFalse: [n]]",
+     "1000"},
+    {"a process has at most sixty-four sessions that run",
+     "| all | all := (1 to: 64) asArray collect: [:i | TraceSession on: #(exits)].\n"
+     "{[TraceSession new] on: Error do: [:e | #refused].\n"
+     " [TraceSession new isRunning] fork wait.\n"
+     " [:s | s stop. TraceSession new isRunning] value: all first.\n"
+     " [:s | s events close. TraceSession new isRunning] value: all last.\n"
+     " [TraceSession new] on: Error do: [:e | #refused]}",
+     "(refused true true true refused)"},
+    {"a process is traced by at most sixty-four sessions",
+     "| p make all | p := [2 timesRepeat: [Process receive]] fork.\n"
+     "make := [:main | | mine | mine := (1 to: 40) asArray collect: [:i |\n"
+     "  TraceSession on: #(receives)]. mine do: [:s | s trace: p]. main send: mine.\n"
+     "  Process receive].\n"
+     "make forkWith: Process current. all := Process receive payload.\n"
+     "make forkWith: Process current. all := all , Process receive payload.\n"
+     "p send: 1; send: 2. p wait.\n"
+     "{all inject: 0 into: [:n :s | n + s delivered]. all inject: 0 into: [:n :s | n + s dropped]}",
+     "(128 16)"},
+    {"who closes the channel ends the session",
+     "| p s | p := [3 timesRepeat: [Process receive]] fork. s := TraceSession on: #(receives).\n"
+     "s trace: p. p send: 1. s next. s events close. p send: 2; send: 3. p wait.\n"
+     "{s isRunning. s next. s delivered. s dropped. s traceNew. s trace: [Process receive] fork}",
+     "(false nil 1 1 false 0)"},
+    {"what is no event is an error that says so",
+     "| s | s := TraceSession on: #(exits).\n"
+     "s events send: 3; send: #(1 2); send: #(2 2 3 4 5 6 7 8); send: 'event'.\n"
+     "(1 to: 4) asArray collect: [:i | [s next] on: Error do: [:e |\n"
+     "  (e messageText includesSubstring: 'not an event') and: [e class == Error]]]",
+     "(true true true true)"},
+    {"wrong arguments are told as such",
+     "| s | s := TraceSession on: #(calls).\n"
+     "{[s trace: 3] . [s trace: nil]. [TraceSession on: #calls]. [TraceSession on: nil].\n"
+     " [TraceSession on: #(calls) calls: {3}]. [TraceSession on: #(calls) calls: #printString].\n"
+     " [TraceSession on: #(calls) calls: {Array -> 3}].\n"
+     " [TraceSession on: #(calls) calls: #() perSecond: 0 total: 1 buffer: 1]}\n"
+     "  collect: [:b | b on: TypeError do: [:e | #told]]",
+     "(told told told told told told told told)"},
     {"no more than sixteen trace all that starts",
      "| all | all := (1 to: 16) asArray collect: [:i | TraceSession on: #(exits)].\n"
      "all do: [:s | s traceNew]. all first traceNew.\n"
