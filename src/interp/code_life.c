@@ -144,7 +144,7 @@ Status version_register(Vm *vm, Code *codes)
         list_code(vm, c);
     }
     lock_release(&vm->code_lock);
-    CodeVersion *v = codes->version;
+    CodeVersion *v = codes ? codes->version : NULL;
     if (status == STATUS_OK && v) {
         v->codes = codes;
         v->region = codes->region;

@@ -298,8 +298,8 @@ Status output_write_now(Output *o, OutputStream stream, const void *bytes, size_
 Status output_flush_final(Output *o)
 {
     /* Whether standard error could be written changes nothing. */
-    Status status = output_write_now(o, OUTPUT_STDERR, NULL, 0);
-    status = output_write_now(o, OUTPUT_STDOUT, NULL, 0);
+    (void)!output_write_now(o, OUTPUT_STDERR, NULL, 0);
+    Status status = output_write_now(o, OUTPUT_STDOUT, NULL, 0);
     return o->streams[OUTPUT_STDOUT].failed ? STATUS_IO : status;
 }
 

@@ -406,6 +406,7 @@ PrimStatus prim_channel_select(PrimCall *c)
     bool stay = c->args[2] == VALUE_TRUE;
     if (st != PRIM_OK)
         return st;
+    assert(s.specs);
     if (!prim_fetch(c))
         return PRIM_YIELD;
     if (prim_wants_collection(c))

@@ -4,6 +4,8 @@
  * Conditions are compiled as jumps (WANT_BRANCH); a Boolean is only made where its value is wanted.
  *
  * Threads: see codegen_int.h. */
+#include <assert.h>
+
 #include "codegen_int.h"
 
 /* -- statements ------------------------------------------------------------------------------- */
@@ -61,6 +63,7 @@ static void gen_body(Codegen *c, AstNode *node, Want want)
 {
     if (c->fn->dead)
         return;
+    assert(node); /* who has only one of two branches asks for one body */
     Scope *scope = node->as.block->info;
     fn_enter_scope(c, scope, 0);
     gen_statements(c, node->as.block->statements, want);

@@ -12,6 +12,7 @@
  *
  * Lock order: m->lock before anything of the VM; hooks take it holding no lock of the VM.
  * Threads: maggie.h. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -650,7 +651,7 @@ static MaggieStatus compile(Maggie *m, const char *text, Code **code, MaggieResu
 
 MaggieStatus maggie_start(Maggie *m, const char *text, MaggiePid *pid, MaggieResult **syntax)
 {
-    Code *code;
+    Code *code = NULL;
     MaggieResult *none;
     syntax = syntax ? syntax : &none;
     *syntax = NULL;
@@ -661,6 +662,7 @@ MaggieStatus maggie_start(Maggie *m, const char *text, MaggiePid *pid, MaggieRes
         }
         return status;
     }
+    assert(code);
     Value args[3] = {code->handle, VALUE_NONE, VALUE_TRUE};
     status = start_embedding(m, "evaluate:job:print:", args, 3, false, pid);
     code_release_outside(m->vm, code); /* the process has its own count */

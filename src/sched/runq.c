@@ -425,6 +425,7 @@ Task *runq_steal(SchedImpl *s, uint64_t now_ns)
             return task;
         }
     }
+    assert(group->count > 0);
     s->steal_from = (s->steal_from + 1) % group->count;
     return NULL;
 }
